@@ -1,0 +1,191 @@
+"""What the application remembers: the tables of the app database.
+
+Times are UTC and timezone-aware in Python (``UtcDateTime``); on SQLite they are stored as text in ISO 8601.
+JSON columns hold plain lists and dicts only.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Dialect, ForeignKey, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, stored as ISO 8601 text so that it sorts and reads the same everywhere."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Refuse naive times: their zone would be a guess."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"A time must carry its zone, got {value!r}.")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Back to an aware time."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Base(DeclarativeBase):
+    """The declarative base; Alembic compares the database with its metadata."""
+
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}
+
+
+class Person(Base):
+    """Somebody who may sign in. The role is a name in ``access.yml``; attributes are lists of values."""
+
+    __tablename__ = "people"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    role: Mapped[str] = mapped_column(String(64))
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+    demo: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime]
+    last_sign_in_at: Mapped[datetime | None]
+
+
+class SignInSession(Base):
+    """A signed-in browser. The cookie carries an opaque 256-bit id; only its SHA-256 stands here."""
+
+    __tablename__ = "sessions"
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(String(64), default="")
+    user_agent: Mapped[str] = mapped_column(String(200), default="")
+
+
+class SignInFailure(Base):
+    """Failed sign-ins of one account from one address, shared by all web processes."""
+
+    __tablename__ = "sign_in_failures"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    first_at: Mapped[datetime]
+    wait_until: Mapped[datetime]
+
+
+class AuditEvent(Base):
+    """One act: who did what to which resource, with the decision. Written in the transaction of the act."""
+
+    __tablename__ = "audit_events"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    person_id: Mapped[int | None] = mapped_column(Integer, index=True)
+    person: Mapped[str] = mapped_column(String(254), default="")
+    act: Mapped[str] = mapped_column(String(64), index=True)
+    resource: Mapped[str] = mapped_column(String(254), default="")
+    allowed: Mapped[bool] = mapped_column(Boolean, default=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Publication(Base):
+    """A checked, published version of a dataset. The current one is what pages read."""
+
+    __tablename__ = "publications"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    dataset: Mapped[str] = mapped_column(String(64), index=True)
+    version: Mapped[int] = mapped_column(Integer)
+    current: Mapped[bool] = mapped_column(Boolean, default=False)
+    rows: Mapped[int] = mapped_column(Integer)
+    columns: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    source_fingerprint: Mapped[str] = mapped_column(String(64))
+    newest: Mapped[datetime | None]
+    published_at: Mapped[datetime]
+    __table_args__ = (Index("ix_publications_current", "dataset", "current"),)
+
+
+class Quarantined(Base):
+    """A source file that was not published, with the reason in one sentence."""
+
+    __tablename__ = "quarantine"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    dataset: Mapped[str] = mapped_column(String(64), index=True)
+    file: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    found_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+
+
+class CatalogueVersion(Base):
+    """A version of a registered model as last seen in the registry, and whether it was admitted.
+
+    ``state``: ``admitted``, ``refused`` (with the reason) or ``waiting``. ``profile`` holds the trained
+    ranges and typical values; ``card`` the training facts; ``metrics`` the measured ones.
+    """
+
+    __tablename__ = "catalogue"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    registered: Mapped[str] = mapped_column(String(200), index=True)
+    version: Mapped[str] = mapped_column(String(32))
+    aliases: Mapped[list[Any]] = mapped_column(default=list)
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    next_step: Mapped[str] = mapped_column(Text, default="")
+    digest: Mapped[str] = mapped_column(String(64), default="")
+    format: Mapped[str] = mapped_column(String(32), default="")
+    metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    card: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    profile: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    trained_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime]
+    __table_args__ = (Index("ux_catalogue_version", "registered", "version", unique=True),)
+
+
+class ScoreRun(Base):
+    """One scoring of one dataset by one model version. Pages see the run that is ``current``.
+
+    ``tables`` maps ``scores``, ``explanations``, ``inputs`` and ``replay`` to their Delta versions;
+    ``data_versions`` maps the datasets read to theirs; ``importance`` maps features to mean |SHAP|.
+    """
+
+    __tablename__ = "score_runs"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), index=True)
+    registered: Mapped[str] = mapped_column(String(200))
+    version: Mapped[str] = mapped_column(String(32))
+    digest: Mapped[str] = mapped_column(String(64))
+    current: Mapped[bool] = mapped_column(Boolean, default=False)
+    data_versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    tables: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    rows: Mapped[int] = mapped_column(Integer)
+    importance: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    as_of: Mapped[datetime | None]
+    scored_at: Mapped[datetime]
+
+
+class Job(Base):
+    """A queued or finished piece of background work, as people see it.
+
+    ``state``: ``waiting``, ``running``, ``done``, ``failed`` or ``cancelled``. The id is also the id of the
+    durable workflow, so that the same job never runs twice.
+    """
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(200), default="")
+    owner_id: Mapped[int | None] = mapped_column(Integer, index=True)
+    owner_fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    progress: Mapped[int] = mapped_column(Integer, default=0)
+    message: Mapped[str] = mapped_column(Text, default="")
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,198 @@
+"""The one place that decides what a viewer may do and see. Everything else asks here.
+
+A ``Viewer`` is a person with the grants, row filters and masks of the policy already worked out, so
+that every decision is a pure function of the viewer and needs no look-up. No rule means no rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from data.definitions import Role, RowGroup, RowRule, Workspace
+from data.questions import And, Compare, Everything, Filter, Nothing, Or
+from services.errors import Forbidden
+
+Action = Literal[
+    "kpis:read",  # numbers of the business, within the viewer's rows
+    "leads:read",  # scored rows with their reasons
+    "leads:export",  # take a list away as a file
+    "what_if:run",  # move the actionable inputs of a row
+    "what_if:all_inputs",  # move every unmasked input
+    "explanations:technical",  # log-odds, waterfall, SHAP values
+    "models:read",  # model cards
+    "data:read",  # the catalogue of datasets
+    "jobs:read",  # what runs and ran
+    "jobs:run",  # start a publication, a sync or a score run
+    "people:read",
+    "people:manage",
+    "policy:read",
+    "audit:read",
+    "workspace:check",
+]
+ACTIONS: frozenset[str] = frozenset(get_args(Action))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Yes or no, with the sentence why."""
+
+    allowed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class DatasetScope:
+    """What a viewer sees of one dataset: which rows, why, and which columns are hidden."""
+
+    rows: Filter
+    reason: str
+    hidden: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks, with everything the policy grants. Made by ``viewer_of``; never from the browser."""
+
+    person_id: int
+    name: str
+    email: str
+    role: str
+    role_label: str
+    home: str
+    attributes: Mapping[str, tuple[str, ...]]
+    grants: frozenset[str]
+    scopes: Mapping[str, DatasetScope]
+    fingerprint: str
+    session_id: str = field(default="", compare=False)
+
+    def __hash__(self) -> int:
+        return hash((self.person_id, self.fingerprint))
+
+
+def viewer_of(
+    workspace: Workspace,
+    *,
+    person_id: int,
+    name: str,
+    email: str,
+    role: str,
+    attributes: Mapping[str, tuple[str, ...]],
+    session_id: str = "",
+) -> Viewer:
+    """Work out a person's grants, rows and masks from the policy. An unknown role has none of them."""
+    found = workspace.access.roles.get(role)
+    scopes = {
+        name_: _scope(found, dataset_name=name_, workspace=workspace, attributes=attributes)
+        for name_ in workspace.lake.datasets
+    }
+    grants = frozenset(found.actions) if found else frozenset()
+    described = repr((sorted(grants), sorted((n, repr(s.rows), sorted(s.hidden)) for n, s in scopes.items())))
+    return Viewer(
+        person_id=person_id,
+        name=name,
+        email=email,
+        role=role,
+        role_label=found.label if found else role,
+        home=found.home if found else "/account",
+        attributes=attributes,
+        grants=grants,
+        scopes=scopes,
+        fingerprint=hashlib.sha256(described.encode()).hexdigest()[:32],
+        session_id=session_id,
+    )
+
+
+def decide(viewer: Viewer, action: str, resource: str | None = None) -> Decision:
+    """May this viewer do this? ``resource`` names a dataset or a model where the action is about one."""
+    if action not in ACTIONS:
+        return Decision(False, f"There is no action named {action}.")
+    if action not in viewer.grants:
+        return Decision(False, f"The role {viewer.role_label} does not include {action}.")
+    if resource is not None and resource in viewer.scopes and isinstance(viewer.scopes[resource].rows, Nothing):
+        return Decision(False, f"No row rule gives the role {viewer.role_label} rows of {resource}.")
+    return Decision(True, f"The role {viewer.role_label} includes {action}.")
+
+
+def require(viewer: Viewer, action: Action, resource: str | None = None) -> None:
+    """Go on only if the viewer may. Raises ``Forbidden`` with the reason."""
+    decision = decide(viewer, action, resource)
+    if not decision.allowed:
+        raise Forbidden(decision.reason, next_step="Ask an administrator if you need this.")
+
+
+def rows(viewer: Viewer, dataset: str) -> Filter:
+    """The row filter of a dataset for this viewer; ``Nothing`` for a dataset no rule speaks of."""
+    scope = viewer.scopes.get(dataset)
+    return scope.rows if scope else Nothing()
+
+
+def masks(viewer: Viewer, dataset: str) -> frozenset[str]:
+    """The columns of a dataset that this viewer may neither see, filter, sort nor group by."""
+    scope = viewer.scopes.get(dataset)
+    return scope.hidden if scope else frozenset()
+
+
+def _scope(
+    role: Role | None, *, dataset_name: str, workspace: Workspace, attributes: Mapping[str, tuple[str, ...]]
+) -> DatasetScope:
+    if role is None:
+        return DatasetScope(Nothing(), "The person has no known role.", frozenset())
+    named = [g for g in role.rows if dataset_name in g.datasets]
+    groups = named or [g for g in role.rows if "*" in g.datasets]
+    filters = [_group_filter(group, attributes) for group in groups]
+    hidden = _hidden(role, dataset_name=dataset_name, workspace=workspace)
+    if not filters:
+        return DatasetScope(Nothing(), f"No row rule names {dataset_name}.", hidden)
+    reason = " Or: ".join(_group_words(group, attributes) for group in groups)
+    if any(isinstance(f, Everything) for f in filters):
+        return DatasetScope(Everything(), reason, hidden)
+    real = tuple(f for f in filters if not isinstance(f, Nothing))
+    if not real:
+        return DatasetScope(Nothing(), reason, hidden)
+    return DatasetScope(real[0] if len(real) == 1 else Or(real), reason, hidden)
+
+
+def _group_filter(group: RowGroup, attributes: Mapping[str, tuple[str, ...]]) -> Filter:
+    if group.all_rows:
+        return Everything()
+    parts = tuple(_rule_filter(rule, attributes) for rule in group.rules)
+    if not parts or any(isinstance(part, Nothing) for part in parts):
+        return Nothing()
+    return parts[0] if len(parts) == 1 else And(parts)
+
+
+def _rule_filter(rule: RowRule, attributes: Mapping[str, tuple[str, ...]]) -> Filter:
+    if rule.attribute is None:
+        return Compare(rule.column, rule.operator, rule.value)
+    held = tuple(sorted(attributes.get(rule.attribute, ())))
+    if not held:
+        return Nothing()
+    if rule.operator in ("in", "not_in"):
+        return Compare(rule.column, rule.operator, held)
+    return Compare(rule.column, rule.operator, held[0]) if len(held) == 1 else Nothing()
+
+
+def _group_words(group: RowGroup, attributes: Mapping[str, tuple[str, ...]]) -> str:
+    if group.all_rows:
+        return group.reason
+    said = [
+        f"{rule.column} is {', '.join(sorted(attributes.get(rule.attribute, ()))) or 'not assigned to this person'}"
+        if rule.attribute
+        else f"{rule.column} {rule.operator} {rule.value}"
+        for rule in group.rules
+    ]
+    return " and ".join(said) + "."
+
+
+def _hidden(role: Role, *, dataset_name: str, workspace: Workspace) -> frozenset[str]:
+    kept = set(role.masks.except_columns)
+    named = set(role.masks.columns)
+    return frozenset(
+        column
+        for column, about in workspace.lake.datasets[dataset_name].columns.items()
+        if (about.privacy in role.masks.privacy or f"{dataset_name}.{column}" in named)
+        and f"{dataset_name}.{column}" not in kept
+    )
