@@ -1,0 +1,1 @@
+"""The tests of Lakelight; ``CONTRIBUTING.md`` says which kind goes where."""

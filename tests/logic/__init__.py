@@ -1,0 +1,1 @@
+"""Pure logic: no browser, no server, literal values or an independent oracle."""
