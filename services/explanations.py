@@ -1,0 +1,235 @@
+"""Why a row has its score, in the words and within the rights of the viewer.
+
+The pure half turns stored SHAP values into reasons; ``lead`` (in ``services.leads``) asks for them. A hidden
+feature is never named: its contribution joins "other information" together with at least three of the smallest visible
+ones, so that the list still adds up (law 4) and the hidden part cannot be read off (law 2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data.definitions import Feature, LakeFile, ModelUse, Scalar
+from models.explaining import Contribution, Explanation
+from models.predicting import InputProfile, ModelProfile
+from services import access, wording
+from services.access import Viewer
+from services.wording import Shown
+
+FOLDED_VISIBLE = 3
+STORED_EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One signed reason. ``contribution`` is in margin units, ``points`` on the scale of the score.
+
+    ``feature`` is empty for "other information". ``usual`` says what most rows have.
+    """
+
+    feature: str
+    label: str
+    phrase: str
+    value: str
+    usual: str
+    contribution: float
+    points: float
+    points_text: str
+
+    @property
+    def raises(self) -> bool:
+        """Does it push the score up?"""
+        return self.contribution > 0
+
+
+@dataclass(frozen=True)
+class Why:
+    """A score taken apart: where it starts, what moves it, and the sentence that says so."""
+
+    base_value: float
+    base_score: Shown
+    margin: float
+    score: Shown
+    link: str
+    reasons: tuple[Reason, ...]
+    sentence: str
+    exact: bool
+    method: str
+
+    def strongest(self, count: int) -> tuple[Reason, ...]:
+        """The strongest named reasons."""
+        return tuple(r for r in self.reasons if r.feature)[:count]
+
+    def rest(self, count: int) -> tuple[int, float]:
+        """How many reasons come after the ``count`` strongest, and their points in all, so that a short list adds up."""
+        shown = self.strongest(count)
+        left = [r for r in self.reasons if r not in shown]
+        return len(left), math.fsum(r.points for r in left)
+
+
+def hidden_features(viewer: Viewer, model: ModelUse) -> frozenset[str]:
+    """Features whose column (or one of whose encoded columns) the viewer may not see."""
+    hidden = access.masks(viewer, model.scored.dataset)
+    return frozenset(
+        name
+        for name, feature in model.features.items()
+        if name in hidden or (feature.one_hot and any(c.startswith(feature.one_hot) for c in hidden))
+    )
+
+
+def stored(row: Mapping[str, Any], model: ModelUse, *, margin: float, score: float) -> Explanation:
+    """The explanation of one stored row (columns ``base_value`` and ``shap_<feature>``), held to law 4."""
+    contributions = tuple(Contribution(name, float(row[f"shap_{name}"])) for name in model.features)
+    return Explanation(
+        base_value=float(row["base_value"]),
+        contributions=contributions,
+        margin=margin,
+        score=score,
+        link="logit" if model.task == "classification" and _is_logit(margin, score) else "identity",
+        epsilon=STORED_EPSILON,
+    )
+
+
+def feature_value(name: str, feature: Feature, inputs: Mapping[str, Any]) -> Scalar:
+    """A row's value of a feature; an encoded feature is decoded to its category, None where none is set."""
+    if feature.one_hot is None:
+        value = inputs.get(name)
+        return None if isinstance(value, float) and math.isnan(value) else value
+    return next(
+        (c.removeprefix(feature.one_hot) for c, v in inputs.items() if c.startswith(feature.one_hot) and v), None
+    )
+
+
+def why(
+    model: ModelUse,
+    explanation: Explanation,
+    inputs: Mapping[str, Any],
+    *,
+    hidden: frozenset[str],
+    profile: ModelProfile | None,
+    lake: LakeFile,
+) -> Why:
+    """Reasons in words, strongest first, adding up to the score; hidden features only inside "other information"."""
+    pairs = sorted(
+        zip(explanation.contributions, explanation.points(), strict=True), key=lambda p: (-abs(p[0].value), p[0].feature)
+    )
+    visible = [p for p in pairs if p[0].feature not in hidden]
+    covered = [p for p in pairs if p[0].feature in hidden]
+    if covered:
+        keep = max(0, len(visible) - FOLDED_VISIBLE)
+        covered += visible[keep:]
+        visible = visible[:keep]
+    reasons = [_reason(model, c, p, inputs=inputs, profile=profile, lake=lake) for c, p in visible]
+    if covered:
+        total = math.fsum(c.value for c, _ in covered)
+        reasons.append(_other(len(covered), total, math.fsum(p for _, p in covered), model=model, lake=lake))
+    score = score_shown(model, explanation.score, lake)
+    return Why(
+        base_value=explanation.base_value,
+        base_score=score_shown(model, explanation.base_score, lake),
+        margin=explanation.margin,
+        score=score,
+        link=explanation.link,
+        reasons=tuple(reasons),
+        sentence=_sentence(score, tuple(r for r in reasons if r.feature)),
+        exact=explanation.exact,
+        method=explanation.method,
+    )
+
+
+def score_shown(model: ModelUse, score: float, lake: LakeFile) -> Shown:
+    """A score as people read it: "72 %" for a probability, an amount with its unit for a prediction."""
+    return wording.shown(score, "percent" if model.task == "classification" else model.unit, None, lake)
+
+
+def usual(profile: ModelProfile | None, name: str, feature: Feature, lake: LakeFile) -> str:
+    """What most rows have: the middle 80 % of a number, the most frequent category."""
+    about = _input(profile, name)
+    if about is None:
+        return ""
+    if about.kind in ("number", "integer") and about.p10 is not None and about.p90 is not None:
+        low = wording.shown(about.p10, feature.unit, feature.decimals, lake).text
+        high = wording.shown(about.p90, feature.unit, feature.decimals, lake).text
+        return low if low == high else f"{low} to {high}"
+    return "" if about.typical is None else feature.words.get(str(about.typical), str(about.typical))
+
+
+def _input(profile: ModelProfile | None, name: str) -> InputProfile | None:
+    return profile.input(name) if profile is not None and name in profile.names else None
+
+
+def _is_logit(margin: float, score: float) -> bool:
+    return abs(1 / (1 + math.exp(-max(-700.0, min(700.0, margin)))) - score) < 1e-6
+
+
+def _reason(
+    model: ModelUse,
+    contribution: Contribution,
+    points: float,
+    *,
+    inputs: Mapping[str, Any],
+    profile: ModelProfile | None,
+    lake: LakeFile,
+) -> Reason:
+    feature = model.features[contribution.feature]
+    value = feature_value(contribution.feature, feature, inputs)
+    return Reason(
+        feature=contribution.feature,
+        label=feature.label,
+        phrase=wording.feature_phrase(feature, value, lake),
+        value=value_text(feature, value, lake),
+        usual=usual(profile, contribution.feature, feature, lake),
+        contribution=contribution.value,
+        points=points,
+        points_text=points_text(model, points, lake),
+    )
+
+
+def value_text(feature: Feature, value: Scalar, lake: LakeFile) -> str:
+    """A feature's value in words; "not known" for a blank."""
+    if value is None:
+        return "not known"
+    if str(value) in feature.words:
+        return feature.words[str(value)]
+    return str(value) if isinstance(value, str) else wording.shown(value, feature.unit, feature.decimals, lake).text
+
+
+def points_text(model: ModelUse, points: float, lake: LakeFile) -> str:
+    """Signed points: "+21 pp" for a probability, a signed amount for a prediction."""
+    if model.task == "classification":
+        return wording.points(points)
+    text = wording.shown(abs(points), model.unit, None, lake).text
+    return f"+{text}" if points > 0 else f"\u2212{text}"
+
+
+def _other(count: int, contribution: float, points: float, *, model: ModelUse, lake: LakeFile) -> Reason:
+    return Reason(
+        feature="",
+        label="Other information",
+        phrase=f"Other information ({count} inputs)",
+        value="",
+        usual="",
+        contribution=contribution,
+        points=points,
+        points_text=points_text(model, points, lake),
+    )
+
+
+def _sentence(score: Shown, reasons: tuple[Reason, ...]) -> str:
+    """ "72 %, mainly because of A (+21 pp) and B (+9 pp); held back by C (−9 pp)."."""
+    ups = [f"{_inside(r.phrase)} ({r.points_text})" for r in reasons if r.raises][:2]
+    downs = [f"{_inside(r.phrase)} ({r.points_text})" for r in reasons if not r.raises and r.contribution < 0][:1]
+    parts = [score.text]
+    if ups:
+        parts.append(f", mainly because of {' and '.join(ups)}")
+    if downs:
+        parts.append(f"{';' if ups else ','} held back by {downs[0]}")
+    return "".join(parts) + "."
+
+
+def _inside(phrase: str) -> str:
+    """A phrase inside a sentence: its first letter small unless the word is all capitals."""
+    return phrase if phrase[:2].isupper() else phrase[:1].lower() + phrase[1:]

@@ -1,0 +1,218 @@
+"""What a person asks of a lead list, as the address says it, and the filters that follow from it.
+
+``LeadQuery`` is the state of the page: a colleague who opens the same address asks the same question, in their own scope.
+Columns are allow-listed by ``LeadColumn``; a masked column is in no list, so it can be neither shown, filtered nor sorted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import quote, unquote, urlencode
+
+from data.definitions import ModelUse, Scalar
+from data.questions import And, Compare, Filter, Or, Order
+from services.errors import InvalidQuery, NotFound
+
+MAX_BLOCK = 500
+MAX_SEARCH = 100
+_NUMBER_TESTS = {
+    "equals": "eq",
+    "notEqual": "ne",
+    "lessThan": "lt",
+    "lessThanOrEqual": "le",
+    "greaterThan": "gt",
+    "greaterThanOrEqual": "ge",
+}
+_TEXT_TESTS = {"contains": "contains", "startsWith": "starts_with", "equals": "eq", "notEqual": "ne"}
+_BLANK_TESTS = {"blank": "is_null", "notBlank": "not_null"}
+
+
+@dataclass(frozen=True)
+class LeadColumn:
+    """A column of the list that this viewer may see: its field in ``scores_<model>``, its label and its kind."""
+
+    field: str
+    label: str
+    kind: Literal["text", "number", "probability"]
+    unit: str | None = None
+    role: Literal["name", "place", "score", "band", "value", "contact", "other"] = "other"
+
+
+@dataclass(frozen=True)
+class LeadQuery:
+    """The state of a lead list. ``list`` is a model's name, ``of`` the value that picks one of its lists."""
+
+    list: str | None = None
+    of: str | None = None
+    bands: tuple[str, ...] = ()
+    search: str = ""
+    sort: tuple[Order, ...] = ()
+    filters: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_url(cls, params: Mapping[str, Any]) -> LeadQuery:
+        """Parse the address; an unreadable part is an ``InvalidQuery`` that names it."""
+        return cls(
+            list=_short(params.get("list"), "list") or None,
+            of=_short(params.get("of"), "of") or None,
+            bands=tuple(b for b in _short(params.get("band"), "band").split(",") if b),
+            search=_short(params.get("q"), "q"),
+            sort=tuple(_order(s) for s in _short(params.get("sort"), "sort").split(",") if s),
+            filters=_filters(params.get("f")),
+        )
+
+    def to_url(self) -> str:
+        """The query string for this state, without the parts that are at their default."""
+        said = {
+            "list": self.list or "",
+            "of": self.of or "",
+            "band": ",".join(self.bands),
+            "q": self.search,
+            "sort": ",".join(("-" if o.descending else "") + o.column for o in self.sort),
+            "f": json.dumps(self.filters, separators=(",", ":"), sort_keys=True) if self.filters else "",
+        }
+        return urlencode({k: v for k, v in said.items() if v})
+
+    def with_grid(self, request: Mapping[str, Any]) -> LeadQuery:
+        """The same list with the sorting and the filters that the grid asks for."""
+        sort = tuple(
+            Order(str(s.get("colId")), s.get("sort") == "desc")
+            for s in request.get("sortModel") or ()
+            if isinstance(s, Mapping)
+        )
+        filters = request.get("filterModel") or None
+        if filters is not None and not isinstance(filters, Mapping):
+            raise InvalidQuery("The grid's filter must be an object.")
+        return replace(self, sort=sort, filters=filters)
+
+
+def window(request: Mapping[str, Any]) -> tuple[int, int]:
+    """The rows a grid asks for, as (first, count). At most 500 rows a block."""
+    start, end = request.get("startRow"), request.get("endRow")
+    if type(start) is not int or type(end) is not int or not 0 <= start <= end <= 10**9:
+        raise InvalidQuery(f"Rows must be asked for by whole numbers from 0, got {start!r} to {end!r}.")
+    return start, min(end - start, MAX_BLOCK)
+
+
+def key_text(model: ModelUse, row: Mapping[str, Any]) -> str:
+    """A row's key as one part of an address: the key columns joined by "~"."""
+    return "~".join(quote(str(row[column]), safe="") for column in model.scored.key)
+
+
+def key_filter(model: ModelUse, text: str, kinds: Mapping[str, str]) -> Filter:
+    """The row that an address names; anything that cannot be a key is simply not there."""
+    parts = [unquote(p) for p in text.split("~")]
+    if len(parts) != len(model.scored.key):
+        raise NotFound("There is no such lead in your list.")
+    return And(
+        tuple(
+            Compare(column, "eq", typed(part, kinds.get(column, "string")))
+            for column, part in zip(model.scored.key, parts, strict=True)
+        )
+    )
+
+
+def typed(text: str, kind: str) -> Scalar:
+    """A value of an address as the column's type; ``NotFound`` where it cannot be one."""
+    try:
+        if kind.startswith(("int", "uint")):
+            number = int(text)
+            if abs(number) >= 2**63:
+                raise ValueError(text)
+            return number
+        return float(text) if kind in ("double", "float") else text
+    except ValueError:
+        raise NotFound("There is no such lead in your list.") from None
+
+
+def asked_filter(query: LeadQuery, columns: tuple[LeadColumn, ...], bands: tuple[str, ...]) -> tuple[Filter, ...]:
+    """The viewer's own filters as predicates; only over columns in ``columns``."""
+    parts: list[Filter] = []
+    if query.bands:
+        for band in query.bands:
+            if band not in bands:
+                raise InvalidQuery(f"A band must be one of {', '.join(bands)}, got {band}.")
+        parts.append(Compare("band", "in", tuple(query.bands)))
+    if query.search.strip():
+        texts = [c.field for c in columns if c.kind == "text" and c.role != "band"]
+        parts.append(Or(tuple(Compare(field, "contains", query.search.strip()) for field in texts)))
+    by_field = {c.field: c for c in columns}
+    for field, said in (query.filters or {}).items():
+        if field not in by_field:
+            raise InvalidQuery(f"There is no column {field!r} to filter by.", next_step="Reset the filters.")
+        parts.append(_column_filter(by_field[field], said))
+    return tuple(parts)
+
+
+def asked_order(query: LeadQuery, columns: tuple[LeadColumn, ...]) -> tuple[Order, ...]:
+    """The ordering with the published order as tie-break; columns outside ``columns`` are refused."""
+    allowed = {c.field for c in columns} | {"rank"}
+    for order in query.sort:
+        if order.column not in allowed:
+            raise InvalidQuery(f"There is no column {order.column!r} to sort by.", next_step="Reset the sorting.")
+    ordered = tuple(Order("row_id", o.descending) if o.column == "rank" else o for o in query.sort)
+    return ordered if any(o.column == "row_id" for o in ordered) else (*ordered, Order("row_id"))
+
+
+def _column_filter(column: LeadColumn, said: Any) -> Filter:
+    if not isinstance(said, Mapping):
+        raise InvalidQuery(f"The filter of {column.label} cannot be read.", next_step="Reset the filters.")
+    conditions = said.get("conditions")
+    if conditions is None:
+        return _condition(column, said)
+    if not isinstance(conditions, list) or not 1 <= len(conditions) <= 10:
+        raise InvalidQuery(f"The filter of {column.label} must have 1 to 10 conditions.")
+    parts = tuple(_condition(column, c if isinstance(c, Mapping) else {}) for c in conditions)
+    return Or(parts) if said.get("operator") == "OR" else And(parts)
+
+
+def _condition(column: LeadColumn, said: Mapping[str, Any]) -> Filter:
+    test = said.get("type")
+    if test in _BLANK_TESTS:
+        return Compare(column.field, "is_null" if test == "blank" else "not_null")
+    if column.kind == "text":
+        if test not in _TEXT_TESTS or not isinstance(said.get("filter"), str) or len(said["filter"]) > MAX_SEARCH:
+            raise InvalidQuery(f"The filter of {column.label} must be a short text.", next_step="Reset the filters.")
+        return Compare(column.field, _TEXT_TESTS[test], said["filter"])  # type: ignore[arg-type]
+    scale = 0.01 if column.kind == "probability" else 1.0
+    if test == "inRange":
+        low, high = _number(said.get("filter"), column) * scale, _number(said.get("filterTo"), column) * scale
+        return And((Compare(column.field, "ge", low), Compare(column.field, "le", high)))
+    if test not in _NUMBER_TESTS:
+        raise InvalidQuery(f"The filter of {column.label} must compare with a number.", next_step="Reset the filters.")
+    value = _number(said.get("filter"), column) * scale
+    return Compare(column.field, _NUMBER_TESTS[test], value)  # type: ignore[arg-type]
+
+
+def _number(said: Any, column: LeadColumn) -> float:
+    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said) or abs(said) > 1e300:
+        raise InvalidQuery(f"The filter of {column.label} must be a number, got {str(said)[:40]!r}.")
+    return float(said)
+
+
+def _short(said: Any, name: str) -> str:
+    if said is None:
+        return ""
+    if not isinstance(said, str) or len(said) > MAX_SEARCH:
+        raise InvalidQuery(f"{name} must be a text of at most {MAX_SEARCH} characters.")
+    return said
+
+
+def _order(text: str) -> Order:
+    return Order(text.removeprefix("-"), text.startswith("-"))
+
+
+def _filters(said: Any) -> Mapping[str, Any] | None:
+    if not said:
+        return None
+    try:
+        read = json.loads(str(said)[:4000])
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        raise InvalidQuery("The filters in this address cannot be read.", next_step="Reset the filters.")
+    return read
