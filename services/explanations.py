@@ -114,7 +114,8 @@ def why(
 ) -> Why:
     """Reasons in words, strongest first, adding up to the score; hidden features only inside "other information"."""
     pairs = sorted(
-        zip(explanation.contributions, explanation.points(), strict=True), key=lambda p: (-abs(p[0].value), p[0].feature)
+        zip(explanation.contributions, explanation.points(), strict=True),
+        key=lambda p: (-abs(p[0].value), p[0].feature),
     )
     visible = [p for p in pairs if p[0].feature not in hidden]
     covered = [p for p in pairs if p[0].feature in hidden]

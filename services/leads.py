@@ -7,145 +7,27 @@ its neighbours and everything known about why it stands there. All three read th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from data.definitions import ModelUse
+from data.definitions import LeadList, ModelUse
 from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Group, Order, Select
 from services import access, audit, explanations, lead_query, runs, wording
 from services.access import Viewer
 from services.errors import Forbidden, InvalidQuery, NotFound, NotReady
-from services.explanations import Reason, Why
+from services.explanations import Why
+from services.lead_answers import BandCount, InputLine, Lead, LeadBlock, LeadPage, LeadRow, ListChoice, RunFacts
 from services.lead_query import LeadColumn, LeadQuery
 from services.runs import Run
 from services.sources import Sources
-from services.wording import Shown
 
 REASONS_IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
-class ListChoice:
-    """One list a person can open: the model, the value that picks it, its title and its size in scope."""
-
-    list: str
-    of: str
-    title: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class BandCount:
-    """A band of the list with how many rows carry it."""
-
-    band: str
-    label: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """Which model said it and when; ``waiting`` says in a sentence that newer data waits to be scored."""
-
-    model: str
-    version: str
-    scored_at: datetime
-    as_of: datetime | None
-    waiting: str
-
-
-@dataclass(frozen=True)
-class LeadPage:
-    """A list as a whole: what it is called, how many rows, by which columns it can be asked."""
-
-    query: LeadQuery
-    choices: tuple[ListChoice, ...]
-    title: str
-    rows: int
-    matching: int
-    scope: str
-    columns: tuple[LeadColumn, ...]
-    hidden: tuple[str, ...]
-    bands: tuple[BandCount, ...]
-    capacity: int | None
-    entity_many: str
-    action: str
-    may_export: bool
-    facts: RunFacts
-
-
-@dataclass(frozen=True)
-class LeadRow:
-    """One row of a list, ready to be drawn. ``values`` holds the text of the columns by field."""
-
-    key: str
-    rank: int
-    score: Shown
-    band: str
-    reasons: tuple[Reason, ...]
-    values: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class LeadBlock:
-    """Consecutive rows of a list and how many match in all."""
-
-    rows: tuple[LeadRow, ...]
-    total: int
-
-
-@dataclass(frozen=True)
-class InputLine:
-    """An input of the model beside what is usual. ``low``/``high`` bound the middle 80 %, all in the input's unit."""
-
-    feature: str
-    label: str
-    group: str
-    value: str
-    usual: str
-    number: float | None
-    low: float | None
-    high: float | None
-    minimum: float | None
-    maximum: float | None
-
-
-@dataclass(frozen=True)
-class Lead:
-    """One lead: where it stands, why, its inputs, how to reach it, and who comes before and after."""
-
-    key: str
-    list: str
-    of: str
-    list_title: str
-    name: str
-    place: str
-    identity: str
-    rank: int
-    total: int
-    previous: str
-    next: str
-    score: Shown
-    score_value: float
-    band: str
-    bands: tuple[tuple[str, float, str], ...]
-    calibrated: bool
-    why: Why | None
-    inputs: tuple[InputLine, ...]
-    contacts: tuple[tuple[str, str, str], ...]
-    others: tuple[tuple[str, str], ...]
-    facts: RunFacts
-    technical: bool
-    may_try: bool
-    entity: str
-    action: str
-
-
-@dataclass(frozen=True)
-class _Asked:
+class Asked:
     """A list found: the model, its run, the filter that picks the list, and the columns of the viewer."""
 
     name: str
@@ -157,12 +39,21 @@ class _Asked:
     where: Filter
 
 
+def list_of(model: ModelUse) -> LeadList:
+    """How this model's scores become a list; ``NotFound`` for a model that ranks nobody."""
+    if model.lead is None:
+        raise NotFound("There is no such list.")
+    return model.lead
+
+
 def page(viewer: Viewer, sources: Sources, query: LeadQuery) -> LeadPage:
     """The list that ``query`` names (or the first one), with its counts. Opening a list is an audit event."""
     access.require(viewer, "leads:read")
     choices = lists(viewer, sources)
     if not choices:
-        raise NotReady("No list is scored yet.", next_step="The first scores appear here as soon as the models are trained.")
+        raise NotReady(
+            "No list is scored yet.", next_step="The first scores appear here as soon as the models are trained."
+        )
     chosen = _chosen(choices, query)
     query = LeadQuery(chosen.list, chosen.of or None, query.bands, query.search, query.sort, query.filters)
     asked = _asked(viewer, sources, query)
@@ -204,17 +95,26 @@ def lists(viewer: Viewer, sources: Sources) -> tuple[ListChoice, ...]:
 
 def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count: int) -> LeadBlock:
     """``count`` rows of the list from ``start``, with their ranks in the viewer's list and their reasons."""
+    asked, _, question = selection(viewer, sources, query)
+    table = sources.lake.read(replace(question, limit=count, offset=start), where=asked.where)
+    scored = table.to_pylist()
+    audit.record(viewer, sources, "leads.read", asked.name, detail={"of": asked.of, "from": start, "rows": len(scored)})
+    return LeadBlock(tuple(drawn(viewer, sources, asked, scored)), matching(sources, asked, query))
+
+
+def selection(viewer: Viewer, sources: Sources, query: LeadQuery) -> tuple[Asked, tuple[LeadColumn, ...], Select]:
+    """The list that a query selects, its visible columns, and the question that reads all of its rows."""
     access.require(viewer, "leads:read")
     asked = _asked(viewer, sources, query)
     filters = lead_query.asked_filter(query, asked.columns, tuple(b.name for b in asked.model.bands))
     order = lead_query.asked_order(query, asked.columns)
-    table = sources.lake.read(
-        Select(asked.run.scores, _score_columns(asked), _all(asked, filters), order, limit=count, offset=start),
-        where=asked.where,
-    )
-    scored = table.to_pylist()
-    audit.record(viewer, sources, "leads.read", asked.name, detail={"of": asked.of, "from": start, "rows": len(scored)})
-    return LeadBlock(tuple(drawn(viewer, sources, asked, scored)), _count(sources, asked, filters))
+    return asked, asked.columns, Select(asked.run.scores, _score_columns(asked), _all(asked, filters), order)
+
+
+def matching(sources: Sources, asked: Asked, query: LeadQuery) -> int:
+    """How many rows of the viewer's list a query selects."""
+    bands = tuple(b.name for b in asked.model.bands)
+    return _count(sources, asked, lead_query.asked_filter(query, asked.columns, bands))
 
 
 def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
@@ -226,10 +126,9 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
     near = _keys_of(sources, asked, [int(i) for i in ranks[max(0, at - 1) : at + 2] if i != row["row_id"]])
     inputs = _row_of(sources, asked, "inputs", row["row_id"])
     shap = _row_of(sources, asked, "explanations", row["row_id"])
-    why = _why(viewer, sources, asked, row, shap, inputs) if shap and inputs else None
+    why = _why(viewer, sources, asked, row, known=(shap, inputs)) if shap and inputs else None
     use = asked.model
     audit.record(viewer, sources, "lead.open", f"{asked.name}/{key}", detail={"version": asked.run.version})
-    assert use.lead is not None
     contacts = tuple((c.label, _text(row.get(c.field)), c.field) for c in asked.columns if c.role == "contact")
     others = tuple((c.label, _cell(c, row, sources)) for c in asked.columns if c.role in ("other", "value"))
     return Lead(
@@ -237,8 +136,8 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
         list=asked.name,
         of=asked.of,
         list_title=_title(use, row),
-        name=_text(row.get(use.lead.name)) or _identity(sources, use, row),
-        place=_text(row.get(use.lead.place)) if use.lead.place else "",
+        name=_text(row.get(list_of(use).name)) or _identity(sources, use, row),
+        place=_text(row.get(list_of(use).place or "")),
         identity=_identity(sources, use, row),
         rank=at + 1,
         total=len(ranks),
@@ -261,7 +160,7 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
     )
 
 
-def find(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> tuple[_Asked, dict[str, Any]]:
+def find(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> tuple[Asked, dict[str, Any]]:
     """The scored row an address names, in the viewer's scope; ``NotFound`` otherwise."""
     name = query.list or next(iter(n for n, m in sources.workspace.models.models.items() if m.lead), "")
     asked = _asked(viewer, sources, LeadQuery(list=name), whole_model=True)
@@ -280,7 +179,7 @@ def find(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> tuple[
     return inside, row
 
 
-def drawn(viewer: Viewer, sources: Sources, asked: _Asked, scored: list[dict[str, Any]]) -> list[LeadRow]:
+def drawn(viewer: Viewer, sources: Sources, asked: Asked, scored: list[dict[str, Any]]) -> list[LeadRow]:
     """Rows of ``scores_<model>`` with their ranks, their reasons in words and the text of their columns."""
     ids = [r["row_id"] for r in scored]
     shap = _rows_of(sources, asked, "explanations", ids)
@@ -289,7 +188,8 @@ def drawn(viewer: Viewer, sources: Sources, asked: _Asked, scored: list[dict[str
     made = []
     for row, rank in zip(scored, ranks, strict=True):
         known = row["row_id"] in shap and row["row_id"] in inputs
-        why = _why(viewer, sources, asked, row, shap[row["row_id"]], inputs[row["row_id"]]) if known else None
+        both = (shap[row["row_id"]], inputs[row["row_id"]]) if known else None
+        why = _why(viewer, sources, asked, row, known=both) if both else None
         made.append(
             LeadRow(
                 key=lead_query.key_text(asked.model, row),
@@ -303,31 +203,34 @@ def drawn(viewer: Viewer, sources: Sources, asked: _Asked, scored: list[dict[str
     return made
 
 
-def _asked(viewer: Viewer, sources: Sources, query: LeadQuery, *, whole_model: bool = False) -> _Asked:
+def _asked(viewer: Viewer, sources: Sources, query: LeadQuery, *, whole_model: bool = False) -> Asked:
     model = sources.workspace.models.models.get(query.list or "")
     if model is None or model.lead is None or query.list is None:
         raise NotFound("There is no such list.")
     where = access.rows(viewer, model.scored.dataset)
     decision = access.decide(viewer, "leads:read", model.scored.dataset)
     if not decision.allowed:
-        raise Forbidden(f"You have no rows of {sources.workspace.lake.datasets[model.scored.dataset].label}.",
-                        next_step="Your administrator can grant them.")
+        raise Forbidden(
+            f"You have no rows of {sources.workspace.lake.datasets[model.scored.dataset].label}.",
+            next_step="Your administrator can grant them.",
+        )
     run = runs.current_run(sources, query.list)
     if run is None:
-        raise NotReady(f"{model.label} is not scored yet.", next_step="The list appears here when the first run is done.")
+        raise NotReady(
+            f"{model.label} is not scored yet.", next_step="The list appears here when the first run is done."
+        )
     of, list_filter = "", Everything()
     if model.lead.by and not whole_model:
         kind = str(sources.lake.schema(run.scores).field(model.lead.by).type)
         of = query.of or ""
         list_filter = Compare(model.lead.by, "eq", lead_query.typed(of, kind))
-    return _Asked(query.list, model, run, of, list_filter, _columns(viewer, sources, model), where)
+    return Asked(query.list, model, run, of, list_filter, _columns(viewer, sources, model), where)
 
 
 def _columns(viewer: Viewer, sources: Sources, model: ModelUse) -> tuple[LeadColumn, ...]:
     hidden = access.masks(viewer, model.scored.dataset)
     about = sources.workspace.lake.datasets[model.scored.dataset].columns
-    lead_ = model.lead
-    assert lead_ is not None
+    lead_ = list_of(model)
     roles: list[tuple[str, Any]] = [(lead_.name, "name")]
     roles += [(lead_.place, "place")] if lead_.place else []
     roles += [(c, "other") for c in lead_.columns] + [(c, "contact") for c in lead_.contacts]
@@ -343,37 +246,34 @@ def _columns(viewer: Viewer, sources: Sources, model: ModelUse) -> tuple[LeadCol
     return tuple(made)
 
 
-def _score_columns(asked: _Asked) -> tuple[str, ...]:
+def _score_columns(asked: Asked) -> tuple[str, ...]:
     fields = ["row_id", "score", "margin", "band", *asked.model.scored.key, *(c.field for c in asked.columns)]
     if asked.model.lead and asked.model.lead.by:
         fields.append(asked.model.lead.by)
     return tuple(dict.fromkeys(fields))
 
 
-def _all(asked: _Asked, filters: tuple[Filter, ...]) -> Filter:
+def _all(asked: Asked, filters: tuple[Filter, ...]) -> Filter:
     return And((asked.list_filter, *filters))
 
 
-def _count(sources: Sources, asked: _Asked, filters: tuple[Filter, ...]) -> int:
+def _count(sources: Sources, asked: Asked, filters: tuple[Filter, ...]) -> int:
     question = Aggregate(asked.run.scores, (Aggregated("n", "count"),), filter=_all(asked, filters))
     return int(sources.lake.read(question, where=asked.where).column("n")[0].as_py())
 
 
-def _band_counts(sources: Sources, asked: _Asked) -> dict[str, int]:
-    question = Aggregate(
-        asked.run.scores, (Aggregated("n", "count"),), by=(Group("band"),), filter=asked.list_filter
-    )
+def _band_counts(sources: Sources, asked: Asked) -> dict[str, int]:
+    question = Aggregate(asked.run.scores, (Aggregated("n", "count"),), by=(Group("band"),), filter=asked.list_filter)
     return {str(r["band"]): int(r["n"]) for r in sources.lake.read(question, where=asked.where).to_pylist()}
 
 
 def _choices(viewer: Viewer, sources: Sources, name: str, *, model: ModelUse, run: Run) -> list[ListChoice]:
-    assert model.lead is not None
     where = access.rows(viewer, model.scored.dataset)
-    by = model.lead.by
+    by = list_of(model).by
     if by is None:
         question = Aggregate(run.scores, (Aggregated("n", "count"),))
         rows = int(sources.lake.read(question, where=where).column("n")[0].as_py())
-        return [ListChoice(name, "", model.lead.title, rows)] if rows else []
+        return [ListChoice(name, "", list_of(model).title, rows)] if rows else []
     groups = Aggregate(run.scores, (Aggregated("n", "count"),), by=(Group(by),), order=(Order("n", True), Order(by)))
     counted = sources.lake.read(groups, where=where).to_pylist()
     return [ListChoice(name, str(r[by]), _title(model, r), int(r["n"])) for r in counted]
@@ -390,14 +290,13 @@ def _chosen(choices: tuple[ListChoice, ...], query: LeadQuery) -> ListChoice:
 
 
 def _title(model: ModelUse, row: Mapping[str, Any]) -> str:
-    assert model.lead is not None
-    title = model.lead.title
+    title = list_of(model).title
     for column, value in row.items():
         title = title.replace("{" + column + "}", str(value))
     return title
 
 
-def _ranks(viewer: Viewer, sources: Sources, asked: _Asked) -> np.ndarray:
+def _ranks(viewer: Viewer, sources: Sources, asked: Asked) -> np.ndarray:
     """The row ids of the viewer's list in published order; a row's rank is its place among them."""
 
     def read() -> np.ndarray:
@@ -409,7 +308,7 @@ def _ranks(viewer: Viewer, sources: Sources, asked: _Asked) -> np.ndarray:
     return sources.cache.get_or_make(key, read)
 
 
-def _rows_of(sources: Sources, asked: _Asked, which: str, ids: list[int]) -> dict[int, dict[str, Any]]:
+def _rows_of(sources: Sources, asked: Asked, which: str, ids: list[int]) -> dict[int, dict[str, Any]]:
     table = asked.run.explanations if which == "explanations" else asked.run.inputs
     if not ids or table is None:
         return {}
@@ -418,11 +317,11 @@ def _rows_of(sources: Sources, asked: _Asked, which: str, ids: list[int]) -> dic
     return {r["row_id"]: r for r in sources.lake.read(Select(table, columns, wanted), where=asked.where).to_pylist()}
 
 
-def _row_of(sources: Sources, asked: _Asked, which: str, row_id: int) -> dict[str, Any]:
+def _row_of(sources: Sources, asked: Asked, which: str, row_id: int) -> dict[str, Any]:
     return _rows_of(sources, asked, which, [row_id]).get(row_id, {})
 
 
-def _keys_of(sources: Sources, asked: _Asked, ids: list[int]) -> dict[int, str]:
+def _keys_of(sources: Sources, asked: Asked, ids: list[int]) -> dict[int, str]:
     if not ids:
         return {}
     question = Select(asked.run.scores, ("row_id", *asked.model.scored.key), Compare("row_id", "in", tuple(ids)))
@@ -431,8 +330,9 @@ def _keys_of(sources: Sources, asked: _Asked, ids: list[int]) -> dict[int, str]:
 
 
 def _why(
-    viewer: Viewer, sources: Sources, asked: _Asked, row: dict[str, Any], shap: dict[str, Any], inputs: dict[str, Any]
+    viewer: Viewer, sources: Sources, asked: Asked, row: dict[str, Any], *, known: tuple[dict[str, Any], dict[str, Any]]
 ) -> Why:
+    shap, inputs = known
     explanation = explanations.stored(shap, asked.model, margin=row["margin"], score=row["score"])
     return explanations.why(
         asked.model,
@@ -445,7 +345,7 @@ def _why(
 
 
 def _input_lines(
-    viewer: Viewer, sources: Sources, asked: _Asked, inputs: dict[str, Any], why: Why | None
+    viewer: Viewer, sources: Sources, asked: Asked, inputs: dict[str, Any], why: Why | None
 ) -> tuple[InputLine, ...]:
     """Visible inputs, the strongest contributions first."""
     hidden = explanations.hidden_features(viewer, asked.model)
@@ -476,7 +376,7 @@ def _input_lines(
     return tuple(sorted(lines, key=lambda line: strength.get(line.feature, len(strength))))
 
 
-def _facts(asked: _Asked) -> RunFacts:
+def _facts(asked: Asked) -> RunFacts:
     return RunFacts(asked.model.label, asked.run.version, asked.run.scored_at, asked.run.as_of, asked.run.waiting)
 
 
@@ -484,12 +384,12 @@ def _hidden_labels(viewer: Viewer, sources: Sources, model: ModelUse) -> tuple[s
     """Labels of list columns that this viewer may not see, so that the foot can say so."""
     hidden = access.masks(viewer, model.scored.dataset)
     about = sources.workspace.lake.datasets[model.scored.dataset].columns
-    assert model.lead is not None
-    listed = (model.lead.name, model.lead.place or "", *model.lead.columns, *model.lead.contacts)
+    own = list_of(model)
+    listed = (own.name, own.place or "", *own.columns, *own.contacts)
     return tuple(about[c].label for c in listed if c in hidden and c in about)
 
 
-def _scope_words(viewer: Viewer, asked: _Asked, rows: int) -> str:
+def _scope_words(viewer: Viewer, asked: Asked, rows: int) -> str:
     count = wording.count(rows, asked.model.words.entity)
     held = [v for values in viewer.attributes.values() for v in values]
     if isinstance(asked.where, Everything) or not held:
