@@ -1,0 +1,53 @@
+"""People in the app database: plain reads and writes; who may do them is decided in ``services.accounts``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from data.tables import Person
+
+
+def by_id(session: Session, person_id: int) -> Person | None:
+    """The person with this id."""
+    return session.get(Person, person_id)
+
+
+def by_email(session: Session, email: str) -> Person | None:
+    """The person with this address; addresses are stored in small letters."""
+    return session.scalar(select(Person).where(Person.email == email.strip().lower()))
+
+
+def everyone(session: Session) -> list[Person]:
+    """All people by name."""
+    return list(session.scalars(select(Person).order_by(Person.name, Person.id)))
+
+
+def add(
+    session: Session,
+    *,
+    email: str,
+    name: str,
+    role: str,
+    attributes: dict[str, Any],
+    password_hash: str,
+    created_at: datetime,
+    demo: bool = False,
+) -> Person:
+    """A new, active person."""
+    person = Person(
+        email=email.strip().lower(),
+        name=name.strip(),
+        role=role,
+        attributes=attributes,
+        password_hash=password_hash,
+        active=True,
+        demo=demo,
+        created_at=created_at,
+    )
+    session.add(person)
+    session.flush()
+    return person

@@ -1,0 +1,28 @@
+"""Score runs: which one pages read."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from data.tables import ScoreRun
+
+
+def current(session: Session, model: str) -> ScoreRun | None:
+    """The run of a model that pages read."""
+    return session.scalar(select(ScoreRun).where(ScoreRun.model == model, ScoreRun.current.is_(True)))
+
+
+def make_current(session: Session, run: ScoreRun) -> None:
+    """Move the pointer of a model to this run."""
+    session.execute(update(ScoreRun).where(ScoreRun.model == run.model).values(current=False))
+    run.current = True
+    session.add(run)
+    session.flush()
+
+
+def all_runs(session: Session, model: str, limit: int = 20) -> list[ScoreRun]:
+    """Runs of a model, the newest first."""
+    return list(
+        session.scalars(select(ScoreRun).where(ScoreRun.model == model).order_by(ScoreRun.id.desc()).limit(limit))
+    )
