@@ -1,0 +1,51 @@
+"""Delta tables that Lakelight writes: atomic versions, old ones readable, read by their file list."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from data.lake import TableMissing
+from data.questions import Table
+
+
+def write(root: Path, name: str, rows: pa.Table | pa.RecordBatchReader) -> int:
+    """Replace a table's rows by a new version, all or nothing; gives the version's number.
+
+    The order of the rows is the order of the file. Older versions stay readable.
+    """
+    target = root / name
+    target.mkdir(parents=True, exist_ok=True)
+    write_deltalake(
+        str(target),
+        rows,
+        mode="overwrite",
+        schema_mode="overwrite",
+        writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=100_000),
+        target_file_size=1 << 30,
+    )
+    return int(DeltaTable(str(target)).version())
+
+
+def newest(root: Path, name: str) -> int | None:
+    """The newest version of a table, None where it was never written."""
+    try:
+        return int(DeltaTable(str(root / name)).version())
+    except (TableNotFoundError, OSError):
+        return None
+
+
+@lru_cache(maxsize=512)
+def files(root: Path, table: Table) -> tuple[str, ...]:
+    """The files of one version. A version never changes, so the answer is kept."""
+    try:
+        found = DeltaTable(str(root / table.name), version=table.version).file_uris()
+    except (TableNotFoundError, DeltaError, OSError) as problem:
+        raise TableMissing(
+            f"{table.name} has no version {table.version} in the lake. Run a refresh to publish it again."
+        ) from problem
+    return tuple(sorted(str(f).removeprefix("file://") for f in found))

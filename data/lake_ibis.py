@@ -1,0 +1,143 @@
+"""Typed questions become SQL: Ibis builds the expression over an unbound table and compiles it for the engine.
+
+The row filter is the innermost step, so nothing that a person asks is computed from a row outside of it. Literals
+are quoted by the compiler; column names are checked against the table's schema before they are used.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from data.lake import UnknownColumn
+from data.questions import (
+    Aggregate,
+    Aggregated,
+    And,
+    Compare,
+    Everything,
+    Filter,
+    Group,
+    Nothing,
+    Or,
+    Order,
+    Question,
+    Select,
+)
+
+SOURCE = "source_rows"
+_UNITS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
+
+
+def compile_question(question: Question, where: Filter, schema: pa.Schema, dialect: str = "duckdb") -> str:
+    """SQL over a relation named ``source_rows`` with this schema."""
+    source = ibis.table({f.name: _type(f.type) for f in schema}, name=SOURCE)
+    inside = _filtered(source, where)
+    made = _select(inside, question) if isinstance(question, Select) else _aggregate(inside, question)
+    return str(ibis.to_sql(made, dialect=dialect))
+
+
+def _select(source: Any, question: Select) -> Any:
+    rows = _filtered(source, question.filter)
+    if question.order:
+        rows = rows.order_by([_ordering(rows, o) for o in question.order])
+    shown = rows.select([_column(rows, c) for c in question.columns])
+    if question.limit is None and not question.offset:
+        return shown
+    return shown.limit(question.limit, offset=question.offset)
+
+
+def _aggregate(source: Any, question: Aggregate) -> Any:
+    rows = _filtered(source, question.filter)
+    measures = {m.name: _measure(rows, m) for m in question.measures}
+    if not question.by:
+        return rows.aggregate(**measures)
+    groups = {g.name or g.column: _group(rows, g) for g in question.by}
+    made = rows.group_by(**groups).aggregate(**measures)
+    if question.order:
+        made = made.order_by([_ordering(made, o) for o in question.order])
+    return made if question.limit is None else made.limit(question.limit)
+
+
+def _measure(rows: Any, measure: Aggregated) -> Any:
+    condition = None if isinstance(measure.filter, Everything) else _predicate(rows, measure.filter)
+    if measure.agg == "count" and measure.column is None:
+        return rows.count(where=condition)
+    column = _column(rows, measure.column or "")
+    verbs = {"sum": "sum", "avg": "mean", "count": "count", "count_distinct": "nunique"}
+    return getattr(column, verbs.get(measure.agg, measure.agg))(where=condition)
+
+
+def _group(rows: Any, group: Group) -> Any:
+    column = _column(rows, group.column)
+    return column if group.grain is None else column.truncate(_UNITS[group.grain]).cast("date")
+
+
+def _ordering(rows: Any, order: Order) -> Any:
+    column = _column(rows, order.column)
+    return column.desc(nulls_first=False) if order.descending else column.asc(nulls_first=False)
+
+
+def _filtered(rows: Any, wanted: Filter) -> Any:
+    return rows if isinstance(wanted, Everything) else rows.filter(_predicate(rows, wanted))
+
+
+def _predicate(rows: Any, wanted: Filter) -> Any:
+    match wanted:
+        case Everything():
+            return ibis.literal(True)
+        case Nothing():
+            return ibis.literal(False)
+        case And(parts):
+            return reduce(and_, (_predicate(rows, p) for p in parts), ibis.literal(True))
+        case Or(parts):
+            return reduce(or_, (_predicate(rows, p) for p in parts), ibis.literal(False))
+        case Compare():
+            return _compare(_column(rows, wanted.column), wanted)
+
+
+def _compare(column: Any, wanted: Compare) -> Any:
+    value: Any = wanted.value
+    match wanted.operator:
+        case "in":
+            return column.isin(list(value)) if value else ibis.literal(False)
+        case "not_in":
+            return column.notin(list(value)) if value else column.notnull()
+        case "is_null":
+            return column.isnull()
+        case "not_null":
+            return column.notnull()
+        case "contains":
+            return column.cast("string").lower().contains(str(value).lower())
+        case "starts_with":
+            return column.cast("string").lower().startswith(str(value).lower())
+        case operator:
+            return _binary(column, operator, value)
+
+
+def _binary(column: Any, operator: str, value: Any) -> Any:
+    if value is None:
+        return ibis.literal(False)
+    return getattr(column, f"__{operator}__")(value)
+
+
+def _column(rows: Any, name: str) -> Any:
+    if name not in rows.columns:
+        raise UnknownColumn(f"A column must be one of those the table publishes, got {name!r}.")
+    return rows[name]
+
+
+def _type(kind: pa.DataType) -> str:
+    """The compiler's word for a column's type; what it has no word for can be counted and shown, not compared."""
+    if pa.types.is_timestamp(kind):
+        return "timestamp('UTC')" if kind.tz else "timestamp"
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision}, {kind.scale})"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "string"
+    plain = {"bool": "boolean", "float": "float32", "double": "float64", "date32[day]": "date"}
+    return plain.get(str(kind), str(kind) if str(kind).startswith(("int", "uint")) else "binary")
