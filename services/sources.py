@@ -1,18 +1,24 @@
 """What a service works with: the workspace, the lake, the app database, admitted models, a clock, a cache.
 
-``open_sources(settings)`` is the only place where a setting picks an adapter.
+``open_sources(settings)`` is the only place where a setting picks an adapter. Nothing is opened by it: the lake and the
+database open on first use, in the process that uses them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from models.artefacts import Artefacts
+
+from data import publications
 from data.definitions import Workspace
 from data.lake import Lake
+from data.lake_duckdb import DuckDBLake
 from data.store import Store
-from models.artefacts import Artefacts
+from data.workspace import read_workspace
+from services.access import ACTIONS
 from services.answer_cache import AnswerCache
 from services.settings import Settings
 
@@ -28,3 +34,31 @@ class Sources:
     artefacts: Artefacts
     clock: Callable[[], datetime]
     cache: AnswerCache
+
+    def close(self) -> None:
+        """Give back everything."""
+        self.lake.close()
+        self.store.close()
+
+
+def open_sources(settings: Settings) -> Sources:
+    """Sources for these settings. Raises ``WorkspaceMistakes`` where the workspace has any."""
+    workspace = read_workspace(settings.workspace, actions=ACTIONS)
+    return Sources(
+        settings=settings,
+        workspace=workspace,
+        store=Store(settings.database),
+        lake=DuckDBLake(settings.published, timezone=workspace.lake.timezone, memory_mb=settings.query_memory_mb),
+        artefacts=Artefacts(settings.artefacts),
+        clock=lambda: datetime.now(UTC),
+        cache=AnswerCache(),
+    )
+
+
+def now(sources: Sources) -> datetime:
+    """The workspace's now: the real one, or the newest time in its data where it says ``clock: data``."""
+    if sources.workspace.lake.clock == "now":
+        return sources.clock()
+    with sources.store.read() as session:
+        newest = [p.newest for p in publications.all_current(session).values() if p.newest is not None]
+    return max(newest, default=sources.clock())

@@ -1,0 +1,131 @@
+"""Numbers, dates and reasons as people read them. Every text of the product comes through here.
+
+A shown number has three to four digits and its exact value beside it; a share is a percentage; a difference of shares is
+in percentage points ("pp"); minus is U+2212 and units stand behind a no-break space. Identifiers are never formatted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from babel.numbers import format_currency, format_decimal, get_currency_symbol
+
+from data.definitions import Feature, LakeFile, Noun, Scalar
+
+MINUS = "\u2212"
+NBSP = "\u00a0"
+UNKNOWN = "\u2013"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value with the text people read first and the exact one for a second look."""
+
+    value: Scalar
+    text: str
+    exact: str
+
+
+def shown(value: Scalar, unit: str | None, decimals: int | None, lake: LakeFile) -> Shown:
+    """A number with its unit: ``currency``, ``percent`` (a share from 0 to 1) or any word. Unknown is "–"."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return Shown(None, UNKNOWN, "not known")
+    if isinstance(value, bool):
+        return Shown(value, "yes" if value else "no", "yes" if value else "no")
+    if not isinstance(value, int | float):
+        return Shown(value, str(value), str(value))
+    if unit == "percent":
+        return _percent(float(value), decimals, lake)
+    if unit == "currency":
+        return _currency(value, decimals, lake)
+    text, exact = _short(value, decimals, lake), _plain(value, 6 if isinstance(value, float) else 0, lake)
+    tail = f"{NBSP}{unit}" if unit else ""
+    return Shown(value, text + tail, exact + tail)
+
+
+def points(share: float) -> str:
+    """A difference of shares in signed percentage points: "+21 pp"; one decimal below ten."""
+    scaled = share * 100
+    digits = f"{abs(scaled):.0f}" if abs(scaled) >= 9.95 else f"{abs(scaled):.1f}"
+    if float(digits) == 0:
+        return f"0{NBSP}pp"
+    return f"{'+' if scaled > 0 else MINUS}{digits}{NBSP}pp"
+
+
+def count(number: int, noun: Noun) -> str:
+    """ "1 household", "1,204 households"."""
+    return f"{number:,}{NBSP}{noun.one if number == 1 else noun.many}"
+
+
+def day(when: date | datetime) -> str:
+    """ "31 Dec 2017"."""
+    return f"{when.day}{NBSP}{MONTHS[when.month - 1]}{NBSP}{when.year}"
+
+
+def moment(when: datetime, zone: str = "UTC") -> str:
+    """ "31 Dec 2017, 06:10" in the zone, UTC unless told otherwise."""
+    local = when.astimezone(ZoneInfo(zone)) if when.tzinfo else when.replace(tzinfo=UTC)
+    return f"{day(local)}, {local:%H:%M}"
+
+
+def feature_phrase(feature: Feature, value: Scalar, lake: LakeFile) -> str:
+    """A feature with its value as a reason in words: "Used 5 coupons before"."""
+    said = feature.phrases
+    if value is None:
+        return said.missing or f"{feature.label} is not known"
+    word = feature.words.get(str(value)) or feature.words.get(str(value).lower())
+    if word is None:
+        word = str(value) if isinstance(value, str) else shown(value, feature.unit, feature.decimals, lake).text
+    if said.zero and isinstance(value, int | float) and value == 0:
+        return said.zero
+    if said.default:
+        return said.default.replace("{value}", word)
+    return f"{feature.label}: {word}"
+
+
+def _percent(value: float, decimals: int | None, lake: LakeFile) -> Shown:
+    scaled = value * 100
+    if decimals is None:
+        decimals = 0 if abs(scaled) >= 9.95 or scaled == 0 else 1
+    return Shown(value, f"{_plain(scaled, decimals, lake, fixed=True)}{NBSP}%", f"{_plain(scaled, 4, lake)}{NBSP}%")
+
+
+def _currency(value: float, decimals: int | None, lake: LakeFile) -> Shown:
+    exact = format_currency(value, lake.currency, locale=lake.locale).replace("-", MINUS)
+    if abs(value) < 1_000:
+        digits = (2 if abs(value) < 100 else 0) if decimals is None else decimals
+        number = _plain(value, digits, lake, fixed=True)
+    else:
+        number = _short(value, None, lake)
+    pattern = format_currency(1, lake.currency, locale=lake.locale)
+    symbol = get_currency_symbol(lake.currency, lake.locale)
+    if pattern.startswith(symbol):
+        text = f"{MINUS}{symbol}{number[1:]}" if number.startswith(MINUS) else f"{symbol}{number}"
+    else:
+        text = f"{number}{NBSP}{symbol}"
+    return Shown(value, text, exact)
+
+
+def _short(value: float, decimals: int | None, lake: LakeFile) -> str:
+    """Three to four digits: 4.60M, 12.3k, 1,234, 12.3."""
+    size = abs(value)
+    for limit, divisor, letter in ((999_500_000, 1e9, "B"), (999_950, 1e6, "M"), (9_999.5, 1e3, "k")):
+        if size >= limit:
+            scaled = size / divisor
+            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+            text = _plain(scaled, digits, lake, fixed=True) + letter
+            return f"{MINUS}{text}" if value < 0 else text
+    if decimals is None:
+        decimals = 0 if float(value).is_integer() or size >= 1_000 else 1 if size >= 10 else 2
+    return _plain(value, decimals, lake)
+
+
+def _plain(value: float, decimals: int, lake: LakeFile, *, fixed: bool = False) -> str:
+    places = ("0" if fixed else "#") * decimals
+    text = format_decimal(value, format=f"#,##0.{places}" if decimals else "#,##0", locale=lake.locale)
+    text = text.replace("-", MINUS)
+    return text.lstrip(MINUS) if not any(c in "123456789" for c in text) else text
