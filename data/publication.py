@@ -1,0 +1,267 @@
+"""From the raw lake to a published version: every page of every file is read and checked before anybody sees a row.
+
+A dataset that fails a check is rejected with one sentence; the last published version serves on (law 6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from data import lake_delta
+from data.definitions import Dataset, LakeFile
+from data.questions import Table
+
+TYPES = {
+    "string": "varchar",
+    "integer": "bigint",
+    "number": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A new version of a dataset, ready to become the current one. ``newest`` is None without a time column."""
+
+    dataset: str
+    version: int
+    rows: int
+    newest: datetime | None
+    columns: Mapping[str, str]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Why a dataset's new files were not published, in one sentence, and what to do."""
+
+    dataset: str
+    file: str
+    reason: str
+    next_step: str = "Correct the file; it is checked again by itself."
+
+
+class _Wrong(Exception):
+    """A check that failed; becomes ``Rejected``."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(reason)
+        self.file, self.reason = file, reason
+
+
+def publication_order(lake: LakeFile) -> tuple[str, ...]:
+    """Datasets in an order in which each comes after those it attaches columns from. Raises ``ValueError`` on a circle."""
+    done: list[str] = []
+    left = dict(lake.datasets)
+    while left:
+        ready = [n for n, d in left.items() if all(a.dataset in done or a.dataset == n for a in d.attach)]
+        if not ready:
+            raise ValueError(f"Datasets must not attach each other in a circle: {', '.join(sorted(left))}.")
+        done += ready
+        left = {n: d for n, d in left.items() if n not in ready}
+    return tuple(done)
+
+
+def source_fingerprint(dataset: Dataset, raw: Path, attached: Mapping[str, int]) -> str:
+    """Changes when a source file, the definition or an attached dataset changes; "" where there is no file."""
+    files = _files(dataset, raw)
+    if not files:
+        return ""
+    digest = hashlib.sha256(dataset.model_dump_json().encode())
+    digest.update(repr(sorted(attached.items())).encode())
+    for file in files:
+        about = file.stat()
+        digest.update(f"{file.relative_to(raw)}|{about.st_size}|{about.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def check_and_publish(
+    lake: LakeFile, name: str, *, raw: Path, published: Path, attached: Mapping[str, int]
+) -> Published | Rejected:
+    """Check the dataset's files and write a new version. ``attached`` maps datasets to their published versions."""
+    dataset = lake.datasets[name]
+    fingerprint = source_fingerprint(dataset, raw, attached)
+    connection = duckdb.connect(":memory:")
+    connection.execute("set autoinstall_known_extensions=false; set autoload_known_extensions=false")
+    connection.execute("set global TimeZone='UTC'")
+    try:
+        files = _files(dataset, raw)
+        if not files:
+            raise _Wrong(dataset.path, f"{dataset.label} has no file at {dataset.path}.")
+        _load(connection, dataset, files)
+        _attach(connection, dataset, published, attached)
+        rows = _check(connection, dataset, files[0].name)
+        version = _write(connection, name, dataset=dataset, published=published)
+        newest = _newest(connection, dataset)
+        described = connection.sql("describe final").fetchall()
+        return Published(name, version, rows, newest, {r[0]: r[1] for r in described}, fingerprint)
+    except _Wrong as wrong:
+        return Rejected(name, wrong.file, wrong.reason)
+    finally:
+        connection.close()
+
+
+def _files(dataset: Dataset, raw: Path) -> list[Path]:
+    if dataset.format == "delta":
+        return sorted(p for p in (raw / dataset.path).rglob("*") if p.is_file())
+    return sorted(p for p in raw.glob(dataset.path) if p.is_file())
+
+
+def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[Path]) -> None:
+    """The own columns of the dataset as table ``own``, cast to their declared types."""
+    for file in files if dataset.format == "parquet" else ():
+        _read_whole(connection, dataset, file)
+    relation = _relation(dataset, files)
+    try:
+        found = {r[0] for r in connection.sql(f"describe select * from {relation}").fetchall()}  # noqa: S608
+    except duckdb.Error as problem:
+        raise _Wrong(
+            files[0].name, f"{files[0].name} cannot be read as {dataset.format}: {_first(problem)}"
+        ) from problem
+    attached = {c for a in dataset.attach for c in a.columns}
+    missing = [c for c in dataset.columns if c not in attached and c not in found]
+    if missing:
+        raise _Wrong(files[0].name, f"{dataset.label} must have the column {missing[0]}, and the file has none.")
+    own = [c for c in dataset.columns if c not in attached]
+    listed = ", ".join(_cast(dataset, c) for c in own)
+    try:
+        connection.execute(f"create table own as select {listed} from {relation}")  # noqa: S608
+    except duckdb.Error as problem:
+        raise _Wrong(*_which(connection, dataset, relation=relation, own=own, file=files[0].name)) from problem
+
+
+def _read_whole(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: Path) -> None:
+    try:
+        connection.sql(f"select count(columns(*)) from read_parquet('{_quoted(file)}')").fetchall()  # noqa: S608
+    except duckdb.Error as problem:
+        raise _Wrong(file.name, f"{file.name} is damaged or only half written and cannot be read.") from problem
+
+
+def _relation(dataset: Dataset, files: list[Path]) -> str:
+    if dataset.format == "delta":
+        root = files[0]
+        while not (root / "_delta_log").is_dir():
+            root = root.parent
+        version = lake_delta.newest(root.parent, root.name)
+        listed = lake_delta.files(root.parent, Table(root.name, version or 0))
+        return f"read_parquet([{', '.join(repr(f) for f in listed)}], union_by_name=true)"
+    listed_ = ", ".join(f"'{_quoted(f)}'" for f in files)
+    if dataset.format == "parquet":
+        return f"read_parquet([{listed_}], union_by_name=true)"
+    form = dataset.csv
+    missing = ", ".join("'" + m.replace("'", "''") + "'" for m in form.missing)
+    encoding = {"utf8": "utf-8", "latin1": "latin-1", "iso-8859-1": "latin-1"}.get(form.encoding.lower(), form.encoding)
+    return (
+        f"read_csv([{listed_}], delim='{form.delimiter}', header=true, all_varchar=true, nullstr=[{missing}], "
+        f"encoding='{encoding}', quote='\"', strict_mode=true)"
+    )
+
+
+def _cast(dataset: Dataset, column: str) -> str:
+    kind = dataset.columns[column].type
+    name = f'"{column}"'
+    if kind is None:
+        return name
+    source = name
+    if dataset.format == "csv" and kind in ("number", "integer"):
+        source = f"replace(replace({name}, '.', ''), ',', '.')" if dataset.csv.decimal == "," else name
+    made = f"cast({source} as {TYPES[kind]})"
+    if kind == "number":
+        made = f"nullif({made}, 'nan'::double)"
+    return f"{made} as {name}"
+
+
+def _which(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, relation: str, own: list[str], file: str
+) -> tuple[str, str]:
+    """The first value that is not of its column's declared type."""
+    for column in own:
+        kind = dataset.columns[column].type
+        if kind is None:
+            continue
+        tried = _cast(dataset, column).replace("cast(", "try_cast(").rpartition(" as ")[0]
+        query = f'select "{column}" from {relation} where "{column}" is not null and {tried} is null limit 1'  # noqa: S608
+        try:
+            bad = connection.sql(query).fetchone()
+        except duckdb.Error:
+            continue
+        if bad:
+            return file, f"{dataset.columns[column].label} ({column}) must be a {kind}, and {file} has {bad[0]!r:.60}."
+    return file, f"{file} cannot be read with the declared types."
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, published: Path, attached: Mapping[str, int]
+) -> None:
+    """Columns of other published datasets by left joins; the result is the view ``final``."""
+    joins, shown = (
+        "",
+        [f'own."{c}"' for c in dataset.columns if c not in {x for a in dataset.attach for x in a.columns}],
+    )
+    for place, attach in enumerate(dataset.attach):
+        if attach.dataset not in attached:
+            raise _Wrong(dataset.path, f"{dataset.label} needs {attach.dataset}, which is not published yet.")
+        files = lake_delta.files(published, Table(attach.dataset, attached[attach.dataset]))
+        listed = ", ".join(f"'{_quoted(Path(f))}'" for f in files)
+        keys = ", ".join(f'"{k}"' for k in attach.on.values())
+        source = f"read_parquet([{listed}])"
+        twice = connection.sql(
+            f"select {keys} from {source} group by {keys} having count(*) > 1 limit 1"  # noqa: S608
+        ).fetchone()
+        if twice:
+            raise _Wrong(
+                dataset.path, f"{attach.dataset} must have one row for each {keys}, and has several of {twice[0]}."
+            )
+        on = " and ".join(f'own."{o}" = a{place}."{t}"' for o, t in attach.on.items())
+        joins += f" left join {source} a{place} on {on}"
+        shown += [f'a{place}."{theirs}" as "{ours}"' for ours, theirs in attach.columns.items()]
+    order = ", ".join(f'"{c}"' for c in dataset.order)
+    ordered = f" order by {order}" if order else ""
+    connection.execute(f"create table final as select {', '.join(shown)} from own{joins}{ordered}")  # noqa: S608
+
+
+def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: str) -> int:
+    rows = int(connection.sql("select count(*) from final").fetchall()[0][0])
+    if rows == 0:
+        raise _Wrong(file, f"{dataset.label} must have rows, and {file} has none.")
+    keys = ", ".join(f'"{k}"' for k in dataset.key)
+    twice = connection.sql(
+        f"select {keys} from final group by {keys} having count(*) > 1 limit 1"  # noqa: S608
+    ).fetchone()
+    if twice:
+        raise _Wrong(file, f"The key of {dataset.label} must be unique, and {', '.join(map(str, twice))} stands twice.")
+    for column in (*dataset.key, *(c for c, about in dataset.columns.items() if about.required)):
+        blank = connection.sql(f'select count(*) from final where "{column}" is null').fetchall()[0][0]  # noqa: S608
+        if blank:
+            raise _Wrong(file, f"{column} of {dataset.label} must not be blank, and {blank} rows have none.")
+    return rows
+
+
+def _write(connection: duckdb.DuckDBPyConnection, name: str, *, dataset: Dataset, published: Path) -> int:
+    columns = ", ".join(f'"{c}"' for c in dataset.columns)
+    reader = connection.sql(f"select {columns} from final").to_arrow_reader(100_000)  # noqa: S608
+    return lake_delta.write(published, name, reader)
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> datetime | None:
+    if dataset.time is None:
+        return None
+    query = f'select epoch(max("{dataset.time}")) from final'  # noqa: S608
+    found = connection.sql(query).fetchall()[0][0]
+    return None if found is None else datetime.fromtimestamp(float(found), UTC)
+
+
+def _quoted(file: Path) -> str:
+    return str(file).replace("'", "''")
+
+
+def _first(problem: duckdb.Error) -> str:
+    return str(problem).splitlines()[0][:160]

@@ -1,0 +1,97 @@
+"""Publication: bring every dataset whose files changed into the published lake, one by one.
+
+A broken dataset never stops the others, and what attaches from it keeps its last version. Runs in the worker (or the
+operator's terminal), not in a web process; it has no viewer, and writes what it does into the audit log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from data import audit_log, publications
+from data.publication import Published, Rejected, check_and_publish, publication_order, source_fingerprint
+from data.tables import Publication
+from services.sources import Sources
+
+WORKER = "lakelight"
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did: datasets published, left alone because nothing changed, and held back with reasons."""
+
+    published: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    held_back: tuple[tuple[str, str], ...]
+
+
+def refresh(
+    sources: Sources, *, only: tuple[str, ...] | None = None, say: Callable[[str], None] | None = None
+) -> Refreshed:
+    """Publish what changed. ``say`` hears a sentence for each dataset."""
+    done: dict[str, list[str]] = {"published": [], "unchanged": []}
+    held: list[tuple[str, str]] = []
+    for name in publication_order(sources.workspace.lake):
+        if only is not None and name not in only:
+            continue
+        outcome = refresh_dataset(sources, name)
+        if isinstance(outcome, Rejected):
+            held.append((name, outcome.reason))
+        else:
+            done[outcome].append(name)
+        if say:
+            say(f"{name}: {outcome.reason if isinstance(outcome, Rejected) else outcome}")
+    return Refreshed(tuple(done["published"]), tuple(done["unchanged"]), tuple(held))
+
+
+def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
+    """Publish one dataset if its files changed: "published", "unchanged", or why it was held back."""
+    lake = sources.workspace.lake
+    dataset = lake.datasets[name]
+    with sources.store.read() as session:
+        current = publications.all_current(session)
+    attached = {a.dataset: current[a.dataset].version for a in dataset.attach if a.dataset in current}
+    fingerprint = source_fingerprint(dataset, sources.settings.lake, attached)
+    if name in current and fingerprint and current[name].source_fingerprint == fingerprint:
+        return "unchanged"
+    made = check_and_publish(
+        lake, name, raw=sources.settings.lake, published=sources.settings.published, attached=attached
+    )
+    if isinstance(made, Rejected):
+        _hold_back(sources, made)
+        return made
+    _point_to(sources, made)
+    return "published"
+
+
+def _point_to(sources: Sources, made: Published) -> None:
+    at = sources.clock()
+    with sources.store.begin() as session:
+        publications.publish(
+            session,
+            Publication(
+                dataset=made.dataset,
+                version=made.version,
+                rows=made.rows,
+                columns=dict(made.columns),
+                source_fingerprint=made.fingerprint,
+                newest=made.newest,
+                published_at=at,
+            ),
+        )
+        publications.resolve(session, made.dataset, at)
+        audit_log.record(
+            session,
+            at=at,
+            person_id=None,
+            person=WORKER,
+            act="dataset.publish",
+            resource=made.dataset,
+            detail={"version": made.version, "rows": made.rows},
+        )
+
+
+def _hold_back(sources: Sources, made: Rejected) -> None:
+    with sources.store.begin() as session:
+        publications.quarantine(session, dataset=made.dataset, file=made.file, reason=made.reason, at=sources.clock())
