@@ -190,7 +190,7 @@ def _which(
         tried = _cast(dataset, column).replace("cast(", "try_cast(").rpartition(" as ")[0]
         query = f'select "{column}" from {relation} where "{column}" is not null and {tried} is null limit 1'  # noqa: S608
         try:
-            bad = connection.sql(query).fetchone()
+            bad = _row(connection, query)
         except duckdb.Error:
             continue
         if bad:
@@ -213,9 +213,7 @@ def _attach(
         listed = ", ".join(f"'{_quoted(Path(f))}'" for f in files)
         keys = ", ".join(f'"{k}"' for k in attach.on.values())
         source = f"read_parquet([{listed}])"
-        twice = connection.sql(
-            f"select {keys} from {source} group by {keys} having count(*) > 1 limit 1"  # noqa: S608
-        ).fetchone()
+        twice = _row(connection, f"select {keys} from {source} group by {keys} having count(*) > 1 limit 1")  # noqa: S608
         if twice:
             raise _Wrong(
                 dataset.path, f"{attach.dataset} must have one row for each {keys}, and has several of {twice[0]}."
@@ -233,9 +231,7 @@ def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: str) -
     if rows == 0:
         raise _Wrong(file, f"{dataset.label} must have rows, and {file} has none.")
     keys = ", ".join(f'"{k}"' for k in dataset.key)
-    twice = connection.sql(
-        f"select {keys} from final group by {keys} having count(*) > 1 limit 1"  # noqa: S608
-    ).fetchone()
+    twice = _row(connection, f"select {keys} from final group by {keys} having count(*) > 1 limit 1")  # noqa: S608
     if twice:
         raise _Wrong(file, f"The key of {dataset.label} must be unique, and {', '.join(map(str, twice))} stands twice.")
     for column in (*dataset.key, *(c for c, about in dataset.columns.items() if about.required)):
@@ -265,3 +261,8 @@ def _quoted(file: Path) -> str:
 
 def _first(problem: duckdb.Error) -> str:
     return str(problem).splitlines()[0][:160]
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[object, ...] | None:
+    found = connection.sql(query).fetchall()
+    return found[0] if found else None
