@@ -150,7 +150,8 @@ class ScoreRun(Base):
     """One scoring of one dataset by one model version. Pages see the run that is ``current``.
 
     ``tables`` maps ``scores``, ``explanations``, ``inputs`` and ``replay`` to their Delta versions;
-    ``data_versions`` maps the datasets read to theirs; ``importance`` maps features to mean |SHAP|.
+    ``data_versions`` maps the datasets read to theirs; ``importance`` maps features to mean |SHAP|;
+    ``definition`` is the fingerprint of what ``models.yml`` says of the run.
     """
 
     __tablename__ = "score_runs"
@@ -159,6 +160,7 @@ class ScoreRun(Base):
     registered: Mapped[str] = mapped_column(String(200))
     version: Mapped[str] = mapped_column(String(32))
     digest: Mapped[str] = mapped_column(String(64))
+    definition: Mapped[str] = mapped_column(String(64), default="")
     current: Mapped[bool] = mapped_column(Boolean, default=False)
     data_versions: Mapped[dict[str, Any]] = mapped_column(default=dict)
     tables: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -1,0 +1,195 @@
+"""Background work as people see and steer it. A job is a row in the app database, written with its audit event.
+
+The worker looks for waiting rows and runs each under the row's id, which is why the same job never runs twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlalchemy.orm import Session
+
+from data import audit_log, people
+from data import jobs as job_log
+from data.tables import Job
+from services.access import Viewer, require
+from services.errors import InvalidQuery, NotFound
+from services.sources import Sources
+
+Kind = Literal["publish", "sync", "score"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+BUILD = "build"
+OPEN = job_log.OPEN
+SYSTEM = "lakelight"
+LABELS = {
+    "publish": "Publish data",
+    "sync": "Read the registry",
+    "score": "Score and explain",
+    BUILD: "Prepare the demo",
+}
+STATES = {
+    "waiting": "Waiting",
+    "running": "Running",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """A job as a line of the list. ``progress`` is in percent; ``message`` a sentence; ``owner`` a name."""
+
+    id: str
+    kind: str
+    label: str
+    subject: str
+    state: str
+    state_label: str
+    progress: int
+    message: str
+    owner: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    can_cancel: bool
+
+
+def start(viewer: Viewer, sources: Sources, kind: str, subject: str = "") -> str:
+    """Ask for a job; gives its id. The same work that already waits or runs is not queued twice.
+
+    Raises ``Forbidden`` without ``jobs:run``, ``InvalidQuery`` for an unknown kind or subject.
+    """
+    require(viewer, "jobs:run")
+    _check(sources, kind, subject)
+    with sources.store.begin() as session:
+        running = _open_twin(session, kind, subject)
+        if running is not None:
+            return running.id
+        job_id = _create(session, sources, kind=kind, subject=subject, viewer=viewer)
+        _audit(session, sources, viewer, "job.start", job_id, detail={"kind": kind, "subject": subject})
+    return job_id
+
+
+def cancel(viewer: Viewer, sources: Sources, job_id: str) -> None:
+    """Stop a job: at once if it waits, after its current step if it runs. What it already published stays."""
+    require(viewer, "jobs:run")
+    with sources.store.begin() as session:
+        job = job_log.get(session, job_id)
+        if job is None:
+            raise NotFound("There is no such job.")
+        if job.state not in OPEN or job.kind == BUILD:
+            raise InvalidQuery("Only a waiting or running job can be cancelled.")
+        said = f"Cancelled by {viewer.name}."
+        job_log.change(session, job_id, state="cancelled", message=said, finished_at=sources.clock())
+        _audit(session, sources, viewer, "job.cancel", job_id, detail={"kind": job.kind, "subject": job.subject})
+
+
+def list_jobs(viewer: Viewer, sources: Sources, limit: int = 100) -> tuple[JobLine, ...]:
+    """Jobs, the newest first; ``can_cancel`` says whether this viewer may stop it now."""
+    require(viewer, "jobs:read")
+    may_run = "jobs:run" in viewer.grants
+    with sources.store.read() as session:
+        found = job_log.newest(session, limit)
+        names = {p.id: p.name for p in people.everyone(session)}
+    return tuple(_line(job, names.get(job.owner_id or 0, "Lakelight"), may_run=may_run) for job in found)
+
+
+def enqueue(sources: Sources, kind: str, subject: str = "", *, job_id: str = "", by: str = SYSTEM) -> str:
+    """A job that nobody signed in for: the schedule's or the operator's. An id that was used before is left alone."""
+    _check(sources, kind, subject)
+    with sources.store.begin() as session:
+        if job_id and job_log.get(session, job_id) is not None:
+            return job_id
+        made = _create(session, sources, kind=kind, subject=subject, job_id=job_id)
+        _audit(session, sources, None, "job.start", made, detail={"kind": kind, "subject": subject}, by=by)
+    return made
+
+
+def waiting(sources: Sources) -> tuple[str, ...]:
+    """The ids of jobs that wait for the worker, the oldest first."""
+    with sources.store.read() as session:
+        return tuple(job.id for job in job_log.with_state(session, "waiting") if job.kind != BUILD)
+
+
+def state_of(sources: Sources, job_id: str) -> tuple[str, int, str]:
+    """State, progress in percent and message of a job; ``("", 0, "")`` for an unknown id."""
+    with sources.store.read() as session:
+        job = job_log.get(session, job_id)
+        return ("", 0, "") if job is None else (job.state, job.progress, job.message)
+
+
+def building(session: Session) -> bool:
+    """Is the demo being prepared now? Files that are still to come are then not called missing."""
+    return any(job.kind == BUILD for job in job_log.with_state(session, "running"))
+
+
+def _check(sources: Sources, kind: str, subject: str) -> None:
+    if kind not in KINDS:
+        raise InvalidQuery(f"A job must be one of {', '.join(KINDS)}, got {kind}.")
+    known = {"publish": sources.workspace.lake.datasets, "score": sources.workspace.models.models}.get(kind, {})
+    if subject and subject not in known:
+        raise InvalidQuery(f"A job's subject must be one of {', '.join(known) or 'none'}, got {subject}.")
+
+
+def _open_twin(session: Session, kind: str, subject: str) -> Job | None:
+    alike = (job for job in job_log.with_state(session, *OPEN) if job.kind == kind and job.subject == subject)
+    return next(alike, None)
+
+
+def _create(
+    session: Session, sources: Sources, *, kind: str, subject: str, viewer: Viewer | None = None, job_id: str = ""
+) -> str:
+    job = job_log.create(
+        session,
+        id=job_id or f"{kind}-{secrets.token_hex(8)}",
+        kind=kind,
+        subject=subject,
+        at=sources.clock(),
+        owner_id=viewer.person_id if viewer else None,
+        fingerprint=viewer.fingerprint if viewer else "",
+    )
+    job.message = "Waits for the worker."
+    return job.id
+
+
+def _audit(
+    session: Session,
+    sources: Sources,
+    viewer: Viewer | None,
+    act: str,
+    job_id: str,
+    *,
+    detail: dict[str, str],
+    by: str = SYSTEM,
+) -> None:
+    audit_log.record(
+        session,
+        at=sources.clock(),
+        person_id=viewer.person_id if viewer else None,
+        person=viewer.email if viewer else by,
+        act=act,
+        resource=job_id,
+        detail=detail,
+    )
+
+
+def _line(job: Job, owner: str, *, may_run: bool) -> JobLine:
+    return JobLine(
+        id=job.id,
+        kind=job.kind,
+        label=LABELS.get(job.kind, job.kind),
+        subject=job.subject,
+        state=job.state,
+        state_label=STATES.get(job.state, job.state),
+        progress=job.progress,
+        message=job.message,
+        owner=owner,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        can_cancel=may_run and job.state in OPEN and job.kind != BUILD,
+    )
