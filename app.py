@@ -1,0 +1,108 @@
+"""The web door: ``create_app(settings)`` mounts sign-in and pages. Importing and creating opens nothing.
+
+``python app.py`` serves on the configured port; in production gunicorn runs ``app:create_server()``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from dash import Dash, dcc
+from flask import Flask, jsonify, redirect
+from flask_wtf.csrf import CSRFProtect
+
+from components import shell
+from pages import MISSING, PAGES, _download, _guard, _headers, _screen, _sign_in
+from pages._screen import Screen
+from services.settings import Settings, from_environment, secret_key
+from services.sources import Sources, open_sources
+
+ROOT = Path(__file__).resolve().parent
+
+
+def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
+    """The application for these settings. ``sources`` replaces what would be opened on first use (tests)."""
+
+    @lru_cache(maxsize=1)
+    def opened() -> Sources:
+        return sources or open_sources(settings)
+
+    server = Flask("lakelight", static_folder=None)
+    server.config.update(
+        SECRET_KEY=secret_key(settings),
+        SESSION_COOKIE_NAME="__Host-lakelight" if settings.https else "lakelight",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.https,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+        MAX_CONTENT_LENGTH=_guard.MOST_BODY,
+    )
+    _guard.before_dash(server, lambda: screen)
+    CSRFProtect(server)
+    app = Dash(
+        "lakelight",
+        server=server,
+        assets_folder=str(ROOT / "assets"),
+        use_pages=True,
+        pages_folder="",
+        use_async=False,
+        suppress_callback_exceptions=True,
+        include_pages_meta=False,
+        enable_mcp=False,
+        serve_locally=True,
+        title="Lakelight",
+        update_title="",
+        on_error=_screen.on_error,
+    )
+    screen = Screen(app, opened)
+    for page in (*PAGES, MISSING):
+        screen.add(page)
+    shell.register(app)
+    app.layout = lambda: _frame(screen)
+    _headers.add(app, https=settings.https)
+    _sign_in.add(server, lambda: screen)
+    _download.add(server, screen)
+    _doors(server, screen)
+    _guard.after_dash(app, screen)
+    return app
+
+
+def create_server() -> Flask:
+    """What gunicorn serves."""
+    return create_app(from_environment()).server
+
+
+def _frame(screen: Screen) -> object:
+    """The frame around every page, with the entries of the viewer's role."""
+    who = _screen.viewer()
+    if who is None:
+        return dcc.Location(id="anonymous", refresh=True)
+    role = screen.sources.workspace.access.roles.get(who.role)
+    entries = [(e.label, e.path) for e in role.entries] if role else []
+    return shell.frame(person=who.name, role_label=who.role_label, entries=entries)
+
+
+def _doors(server: Flask, screen: Screen) -> None:
+    home = server.view_functions["/"]
+
+    def start() -> object:
+        who = _screen.viewer()
+        return redirect(who.home) if who is not None and who.home != "/" else home()
+
+    server.view_functions["/"] = start
+
+    @server.get("/healthz")
+    def healthz() -> str:
+        return "ok"
+
+    @server.get("/readyz")
+    def readyz() -> object:
+        ready = screen.sources.store.is_current()
+        return (jsonify(ready=True), 200) if ready else (jsonify(ready=False), 503)
+
+
+if __name__ == "__main__":
+    chosen = from_environment()
+    create_app(chosen).server.run(host=chosen.host, port=chosen.port, threaded=True)

@@ -1,0 +1,12 @@
+"""Names of the colour tokens, for figures. The browser replaces them by the values of the current theme."""
+
+ACCENT = "token:accent"
+INK = "token:ink"
+SOFT = "token:soft"
+LINE = "token:line"
+RAISE = "token:raise"
+LOWER = "token:lower"
+REST = "token:rest"
+DOT = "token:dot"
+WASH = "token:accent-wash"
+PAPER = "token:paper"

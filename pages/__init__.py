@@ -1,0 +1,10 @@
+"""WHERE: one file per URL: parse the query, ask a service, hand the answer to components.
+
+``PAGES`` is the table of contents of the product. Pages import ``services`` and ``components`` only.
+"""
+
+from pages import _missing, account
+from pages._screen import Page
+
+PAGES: tuple[Page, ...] = (account.page,)
+MISSING: Page = _missing.page

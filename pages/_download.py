@@ -1,0 +1,31 @@
+"""Files out: streamed answers to a plain GET, under the same rights as the page they belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, abort, request, stream_with_context
+
+from pages import _screen
+from pages._screen import Screen
+from services import exports
+from services.errors import Refusal
+
+
+def add(server: Flask, screen: Screen) -> None:
+    """Mount the downloads."""
+
+    @server.get("/leads.csv")
+    def leads_csv() -> Any:
+        who = _screen.may("leads:export")
+        if who is None:
+            abort(404)
+        try:
+            made = exports.lead_csv(who, screen.sources, exports.parameters(request.args.to_dict()))
+        except Refusal as refusal:
+            return Response(refusal.sentence, 400, mimetype="text/plain")
+        return Response(
+            stream_with_context(made.chunks),
+            mimetype="text/csv",
+            headers={"Content-Disposition": f'attachment; filename="{made.filename}"'},
+        )

@@ -1,0 +1,49 @@
+"""What every response carries: a strict content policy, no caching of what belongs to a person, no banner."""
+
+from __future__ import annotations
+
+import re
+
+from dash import Dash, hooks
+from flask import Response, g, request
+from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
+
+from components.shell import HEAD_SCRIPT
+
+CACHED = ("/_dash-component-suites/", "/assets/")
+
+
+def add(app: Dash, *, https: bool) -> None:
+    """Put the headers on every response, errors included."""
+
+    @app.server.after_request
+    def headers(response: Response) -> Response:
+        nonce = g.get("nonce", "")
+        response.headers["Content-Security-Policy"] = (
+            f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+            "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+            "manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+        )
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
+        if https:
+            response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+        if not request.path.startswith(CACHED):
+            response.headers["Cache-Control"] = "no-store, private"
+            response.headers["Vary"] = "Cookie"
+        if response.mimetype == "text/html" and current_user and current_user.is_authenticated:
+            response.set_cookie("_csrf_token", generate_csrf(), samesite="Strict", secure=https)
+        return response
+
+
+@hooks.index()  # type: ignore[untyped-decorator]
+def _index(html: str) -> str:
+    """The page every address starts from: a nonce on each script, a language, the theme before the first paint."""
+    html = re.sub(r'"python_version":\s*"[^"]*",?\s*', "", html)
+    html = html.replace("<head>", f"<head><script>{HEAD_SCRIPT}</script>", 1)
+    html = html.replace("<script", f'<script nonce="{g.get("nonce", "")}"')
+    return html.replace("<html>", '<html lang="en">', 1)
