@@ -40,7 +40,7 @@ def card(
     name = "ll-card is-chosen" if chosen else "ll-card"
     if not href:
         return html.Div(parts, className=name)
-    return dcc.Link(parts, href=href, className=name, **({"aria-current": "true"} if chosen else {}))
+    return dcc.Link(parts, href=href, className=name)
 
 
 def spark(values: Sequence[float | None], before: Sequence[float | None] = ()) -> Component:

@@ -28,7 +28,7 @@ def columns(*cells: tuple[int, object]) -> Component:
 def choices(label: str, options: Sequence[tuple[str, str, bool]]) -> Component:
     """A segmented choice of links: (label, href, chosen)."""
     links = [
-        dcc.Link(text, href=href, **({"aria-current": "true"} if chosen else {})) for text, href, chosen in options
+        dcc.Link(text, href=href, className="is-current" if chosen else "") for text, href, chosen in options
     ]
     return html.Nav(links, className="ll-segments", **{"aria-label": label})
 
@@ -36,7 +36,7 @@ def choices(label: str, options: Sequence[tuple[str, str, bool]]) -> Component:
 def chips(label: str, options: Sequence[tuple[str, str, bool]], reset: str = "") -> Component:
     """Filters as chips that are links: (label, href, in force)."""
     made: list[object] = [
-        dcc.Link(text, href=href, className="ll-chip", **({"aria-current": "true"} if on else {}))
+        dcc.Link(text, href=href, className="ll-chip is-current" if on else "ll-chip")
         for text, href, on in options
     ]
     if reset:

@@ -27,7 +27,7 @@ def frame(person: str, role_label: str, entries: Sequence[tuple[str, str]]) -> C
                 href="/",
                 className="ll-brand",
                 refresh=True,
-                **{"aria-label": "Lakelight, to your first page"},
+                title="Lakelight, to your first page",
             ),
             html.Nav(links, className="ll-nav", **{"aria-label": "Main"}),
             html.Div(_menu(person, role_label), className="ll-tools"),
