@@ -28,7 +28,8 @@ class Contribution:
 @dataclass(frozen=True)
 class Explanation:
     """Why a row has its score. Cannot be constructed unless it adds up within
-    ``epsilon * max(1, |margin|, sum of |contributions|)``."""
+    ``epsilon * max(1, |margin|, sum of |contributions|)``.
+    """
 
     base_value: float
     contributions: tuple[Contribution, ...]
