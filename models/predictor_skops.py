@@ -46,7 +46,7 @@ def read(content: bytes) -> Any:
     unknown = [t for t in skops.io.get_untrusted_types(data=content) if t not in TRUSTED]
     if unknown:
         raise TypeError(", ".join(sorted(unknown)[:3]))
-    return skops.io.loads(content, trusted=[t for t in skops.io.get_untrusted_types(data=content)])
+    return skops.io.loads(content, trusted=list(skops.io.get_untrusted_types(data=content)))
 
 
 def load(folder: Path, manifest: dict[str, Any]) -> SkopsPredictor:
@@ -136,25 +136,27 @@ class SkopsPredictor:
 
 def owners(transform: Any, inputs: tuple[str, ...]) -> tuple[str, ...]:
     """For each transformed column the input it was made from. Raises ``Unexplainable`` where it cannot be told."""
-    if transform is None:
-        return inputs
-    if hasattr(transform, "transformers_"):
+    return inputs if transform is None else tuple(_through(transform, list(inputs)))
+
+
+def _through(step: Any, names: list[str]) -> list[str]:
+    """The owners of a step's output columns, from the owners of its input columns."""
+    if hasattr(step, "steps"):
+        for _, part in step.steps:
+            names = _through(part, names)
+        return names
+    if isinstance(step, str):
+        return [] if step == "drop" else names
+    if hasattr(step, "transformers_"):
         found: list[str] = []
-        for name, step, columns in transform.transformers_:
-            names = [inputs[c] if isinstance(c, int) else str(c) for c in columns]
-            if name == "remainder" and isinstance(step, str) and step == "drop":
-                continue
-            found += names if isinstance(step, str) else _step_owners(step, names)
-        return tuple(found)
-    return tuple(_step_owners(transform, list(inputs)))
-
-
-def _step_owners(step: Any, names: list[str]) -> list[str]:
-    for part in [s for _, s in step.steps] if hasattr(step, "steps") else [step]:
-        if type(part).__name__ == "OneHotEncoder":
-            names = [n for n, kept in zip(names, part._n_features_outs, strict=True) for _ in range(kept)]
-        elif hasattr(part, "get_feature_names_out") and len(part.get_feature_names_out(names)) != len(names):
-            raise Unexplainable(f"the step {type(part).__name__} mixes inputs")
+        for _, part, columns in step.transformers_:
+            own = [names[c] if isinstance(c, int) else str(c) for c in columns]
+            found += _through(part, own)
+        return found
+    if type(step).__name__ == "OneHotEncoder":
+        return [n for n, kept in zip(names, step._n_features_outs, strict=True) for _ in range(kept)]
+    if hasattr(step, "get_feature_names_out") and len(step.get_feature_names_out(None)) != len(names):
+        raise Unexplainable(f"the step {type(step).__name__} mixes inputs")
     return names
 
 
