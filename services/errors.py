@@ -1,11 +1,11 @@
 """What a service may refuse with. Each message is one plain sentence that a person can act on.
 
-    Refusal
-    ├── Forbidden        the viewer may not do this (the reason is logged, the page says what to ask for)
-    ├── NotFound         not there, or not in the viewer's scope: both look the same
-    ├── InvalidQuery     a parameter is not one of the allowed ones
-    ├── NotReady         it is still being computed, with how long that may take
-    └── Unavailable      a source is down or damaged; the rest of the page lives on
+Refusal
+├── Forbidden        the viewer may not do this (the reason is logged, the page says what to ask for)
+├── NotFound         not there, or not in the viewer's scope: both look the same
+├── InvalidQuery     a parameter is not one of the allowed ones
+├── NotReady         it is still being computed, with how long that may take
+└── Unavailable      a source is down or damaged; the rest of the page lives on
 """
 
 from __future__ import annotations

@@ -130,7 +130,8 @@ def building(session: Session) -> bool:
 def _check(sources: Sources, kind: str, subject: str) -> None:
     if kind not in KINDS:
         raise InvalidQuery(f"A job must be one of {', '.join(KINDS)}, got {kind}.")
-    known = {"publish": sources.workspace.lake.datasets, "score": sources.workspace.models.models}.get(kind, {})
+    datasets, models = sources.workspace.lake.datasets, sources.workspace.models.models
+    known: tuple[str, ...] = {"publish": tuple(datasets), "score": tuple(models)}.get(kind, ())
     if subject and subject not in known:
         raise InvalidQuery(f"A job's subject must be one of {', '.join(known) or 'none'}, got {subject}.")
 

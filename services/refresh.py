@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from data import audit_log, publications
 from data.publication import Published, Rejected, check_and_publish, publication_order, source_fingerprint
 from data.tables import Publication
+from services import jobs
 from services.sources import Sources
 
 WORKER = "lakelight"
@@ -19,10 +20,11 @@ WORKER = "lakelight"
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh did: datasets published, left alone because nothing changed, and held back with reasons."""
+    """What a refresh did: datasets published, left alone because nothing changed, still to come, and held back."""
 
     published: tuple[str, ...]
     unchanged: tuple[str, ...]
+    awaited: tuple[str, ...]
     held_back: tuple[tuple[str, str], ...]
 
 
@@ -30,7 +32,7 @@ def refresh(
     sources: Sources, *, only: tuple[str, ...] | None = None, say: Callable[[str], None] | None = None
 ) -> Refreshed:
     """Publish what changed. ``say`` hears a sentence for each dataset."""
-    done: dict[str, list[str]] = {"published": [], "unchanged": []}
+    done: dict[str, list[str]] = {"published": [], "unchanged": [], "awaited": []}
     held: list[tuple[str, str]] = []
     for name in publication_order(sources.workspace.lake):
         if only is not None and name not in only:
@@ -42,19 +44,23 @@ def refresh(
             done[outcome].append(name)
         if say:
             say(f"{name}: {outcome.reason if isinstance(outcome, Rejected) else outcome}")
-    return Refreshed(tuple(done["published"]), tuple(done["unchanged"]), tuple(held))
+    return Refreshed(tuple(done["published"]), tuple(done["unchanged"]), tuple(done["awaited"]), tuple(held))
 
 
 def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
-    """Publish one dataset if its files changed: "published", "unchanged", or why it was held back."""
+    """Publish one dataset if its files changed: "published", "unchanged", "awaited" (the demo is still making its
+    file), or why it was held back."""
     lake = sources.workspace.lake
-    dataset = lake.datasets[name]
     with sources.store.read() as session:
         current = publications.all_current(session)
-    attached = {a.dataset: current[a.dataset].version for a in dataset.attach if a.dataset in current}
-    fingerprint = source_fingerprint(dataset, sources.settings.lake, attached)
+        being_made = jobs.building(session)
+    attached, fingerprint = _state(sources, name, current)
     if name in current and fingerprint and current[name].source_fingerprint == fingerprint:
+        _settle(sources, name)
         return "unchanged"
+    needed = {a.dataset for a in lake.datasets[name].attach}
+    if being_made and name not in current and (not fingerprint or not needed <= set(current)):
+        return "awaited"
     made = check_and_publish(
         lake, name, raw=sources.settings.lake, published=sources.settings.published, attached=attached
     )
@@ -63,6 +69,34 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
         return made
     _point_to(sources, made)
     return "published"
+
+
+def changed(sources: Sources) -> dict[str, tuple[int, str]]:
+    """Datasets whose files differ from the published version: name → (published version or -1, new fingerprint)."""
+    with sources.store.read() as session:
+        current = publications.all_current(session)
+    found = {}
+    for name in publication_order(sources.workspace.lake):
+        fingerprint = _state(sources, name, current)[1]
+        if name not in current or current[name].source_fingerprint != fingerprint:
+            found[name] = (current[name].version if name in current else -1, fingerprint)
+    return found
+
+
+def _state(sources: Sources, name: str, current: dict[str, Publication]) -> tuple[dict[str, int], str]:
+    """The versions a dataset attaches from, and the fingerprint of its files with them ("" without files)."""
+    dataset = sources.workspace.lake.datasets[name]
+    attached = {a.dataset: current[a.dataset].version for a in dataset.attach if a.dataset in current}
+    return attached, source_fingerprint(dataset, sources.settings.lake, attached)
+
+
+def _settle(sources: Sources, name: str) -> None:
+    """A file that was held back was put back as it was: nothing is wrong with the dataset any more."""
+    with sources.store.read() as session:
+        held = publications.open_quarantine(session, name)
+    if held:
+        with sources.store.begin() as session:
+            publications.resolve(session, name, sources.clock())
 
 
 def _point_to(sources: Sources, made: Published) -> None:

@@ -1,0 +1,62 @@
+"""How gunicorn serves Lakelight. Run from the project's root: ``python cli.py serve``.
+
+The master imports, so that workers share the pages of memory, and does nothing else: a parent that opened a Delta table,
+loaded a booster or predicted leaves children that hang. Each worker opens its sources after the fork, on first use.
+"""
+
+import contextlib
+import gc
+import importlib
+import os
+from pathlib import Path
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
+from services.settings import from_environment
+
+_settings = from_environment()
+
+wsgi_app = "app:create_server()"
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+workers = _settings.web_workers
+threads = _settings.web_threads
+preload_app = True
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  heartbeats must not wait for a disk
+timeout = 60
+graceful_timeout = 10
+keepalive = 15
+backlog = 512
+max_requests = 0
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+forwarded_allow_ips = "127.0.0.1,::1"
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+proc_name = "lakelight"
+server_software = ""
+
+PRELOADED = (
+    "lightgbm",
+    "xgboost",
+    "sklearn.pipeline",
+    "sklearn.ensemble",
+    "skops.io",
+    "shap",
+    "duckdb",
+    "ibis",
+    "pyarrow",
+)
+
+
+def when_ready(server):
+    """Import what every worker will need, once, and keep the collector from touching (and so copying) its pages."""
+    for name in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,277 @@
+"""The answer to the overview's question: every number with its change, its meaning and where it comes from.
+
+Frozen, and whole: a page draws it without counting anything. Each part is a value or a ``Problem``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from services.wording import Shown
+
+Verdict = Literal["good", "bad", "neutral"]
+Word = Literal["up", "down", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a part cannot be shown, and what to do. ``label`` keeps the name of what is missing."""
+
+    sentence: str
+    next_step: str = ""
+    label: str = ""
+    kind: Literal["no_rows", "not_ready", "hidden", "unavailable"] = "unavailable"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change against the comparison: "up 4.2 %", and whether that is good for the business.
+
+    ``amount`` is in the metric's unit; ``relative`` is None where the earlier value is zero.
+    """
+
+    word: Word
+    verdict: Verdict
+    amount: float
+    amount_text: str
+    relative: float | None
+    text: str
+    spoken: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a line. ``value`` is None where nothing is known; ``note`` says "4 of 7 days"."""
+
+    first: date
+    label: str
+    value: float | None
+    text: str
+    complete: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A target, and how far the value is: 0.93 of it."""
+
+    value: Shown
+    reached: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a number means and where it comes from."""
+
+    definition: str
+    owner: str
+    as_of: str
+    data_version: str
+    freshness: str
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """A metric at a glance."""
+
+    metric: str
+    label: str
+    value: Shown
+    before: Shown
+    change: Change | None
+    against: str
+    spark: tuple[Point, ...]
+    goal: Goal | None
+    origin: Origin
+    chosen: bool
+    href: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Trend:
+    """The chosen metric inside the period, and the same of the comparison, aligned from the start."""
+
+    title: str
+    metric: str
+    label: str
+    unit: str | None
+    grain: str
+    points: tuple[Point, ...]
+    before: tuple[Point, ...]
+    period: str
+    against: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One member of the breakdown. ``amount`` is its part of the change, or its value (``Breakdown.signed``)."""
+
+    member: str
+    label: str
+    amount: float
+    text: str
+    detail: str
+    kind: Literal["member", "rest"] = "member"
+    chosen: bool = False
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Why the metric moved: five members and everything else, adding up; or the five largest values."""
+
+    title: str
+    dimension: str
+    dimension_label: str
+    signed: bool
+    bars: tuple[Bar, ...]
+    total_text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the members' table; ``share`` is None where parts do not add up to the whole."""
+
+    member: str
+    label: str
+    value: Shown
+    before: Shown
+    change: Change | None
+    share: float | None
+    share_text: str
+    spark: tuple[Point, ...]
+    kind: Literal["member", "other", "total"] = "member"
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class MemberTable:
+    """All members of a dimension with value, change and share; small ones folded, the total last."""
+
+    dimension: str
+    dimension_label: str
+    metric_label: str
+    against: str
+    lines: tuple[Line, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a model expects: the sum of its scores in scope beside the past of the same days."""
+
+    title: str
+    sentence: str
+    total: Shown
+    low: Shown | None
+    high: Shown | None
+    past: tuple[Point, ...]
+    expected: tuple[Point, ...]
+    model: str
+    model_label: str
+    model_state: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Small:
+    """A small figure with its name: label, value, change."""
+
+    label: str
+    value: Shown
+    change: Change | None
+    definition: str = ""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What the lists brought: the figures the workspace names, in the period."""
+
+    title: str
+    sentence: str
+    figures: tuple[Small | Problem, ...]
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One line of what needs attention."""
+
+    what: str
+    detail: str
+    href: str
+    verdict: Verdict = "neutral"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One or two sentences; ``metrics`` are the cards that prove them, ``verdict`` colours nothing but the arrow."""
+
+    text: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice of a control: its value in the address, its label, the view it leads to."""
+
+    value: str
+    label: str
+    chosen: bool
+    href: str
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter in force, and the view without it."""
+
+    dimension: str
+    member: str
+    label: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """Period and scope in words, and the choices of the page's controls."""
+
+    period: str
+    note: str
+    against: str
+    against_sentence: str
+    scope: str
+    stale: tuple[str, ...]
+    periods: tuple[Option, ...]
+    comparisons: tuple[Option, ...]
+    metrics: tuple[Option, ...]
+    dimensions: tuple[Option, ...]
+    earlier: str
+    later: str
+    first: date
+    last: date
+    through: date
+    chips: tuple[Chip, ...]
+    reset: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The executive's page."""
+
+    url: str
+    head: Head
+    headline: Headline | Problem
+    cards: tuple[Card | Problem, ...]
+    trend: Trend | Problem
+    breakdown: Breakdown | Problem
+    table: MemberTable | Problem
+    expects: Expectation | Problem | None
+    lists: Lists | Problem | None
+    attention: tuple[Attention, ...]
+    quiet: str
