@@ -125,7 +125,8 @@ class CatalogueVersion(Base):
     """A version of a registered model as last seen in the registry, and whether it was admitted.
 
     ``state``: ``admitted``, ``refused`` (with the reason) or ``waiting``. ``profile`` holds the trained
-    ranges and typical values; ``card`` the training facts; ``metrics`` the measured ones.
+    ranges and typical values; ``card`` the training facts; ``metrics`` the measured ones. ``files`` is the digest
+    of its registered files when first read; ``tried`` tells whether anything changed since it was last tried.
     """
 
     __tablename__ = "catalogue"
@@ -138,6 +139,8 @@ class CatalogueVersion(Base):
     next_step: Mapped[str] = mapped_column(Text, default="")
     digest: Mapped[str] = mapped_column(String(64), default="")
     format: Mapped[str] = mapped_column(String(32), default="")
+    files: Mapped[str] = mapped_column(String(64), default="")
+    tried: Mapped[str] = mapped_column(String(64), default="")
     metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)
     card: Mapped[dict[str, Any]] = mapped_column(default=dict)
     profile: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -20,8 +20,10 @@ import pandas as pd
 import yaml
 
 from data.definitions import Feature
+from models import inputs as model_inputs
 from models import profiles, scoring
 from models.artefacts import Artefacts
+from models.inputs import MissingInput
 from models.predicting import ModelProfile
 
 LOADERS = {"mlflow.lightgbm": "lightgbm", "mlflow.xgboost": "xgboost", "mlflow.sklearn": "sklearn"}
@@ -58,10 +60,20 @@ class _No(Exception):
 def admit(
     folder: Path, *, task: str, features: Mapping[str, Feature], rows: pd.DataFrame, artefacts: Path, expected: str = ""
 ) -> Admitted | Refused:
-    """Admit the model in ``folder``. ``rows`` are rows of the dataset it scores; ``expected`` a recorded digest of its files."""
+    """Admit the model in ``folder``, or say why not.
+
+    ``rows`` are rows of the dataset it scores; ``expected`` a recorded digest of its files.
+    """
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe(duplex=False)
-    work = (folder, task, dict(features), rows, artefacts, expected)
+    work = {
+        "folder": folder,
+        "task": task,
+        "features": dict(features),
+        "rows": rows,
+        "artefacts": artefacts,
+        "expected": expected,
+    }
     process = context.Process(target=_isolated, args=(theirs, work), daemon=True)
     process.start()
     theirs.close()
@@ -93,11 +105,11 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _isolated(pipe: Any, work: tuple[Any, ...]) -> None:
+def _isolated(pipe: Any, work: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
-        pipe.send(_admit(*work))
+        pipe.send(_admit(**work))
     except _No as no:
         pipe.send(no.refused)
     except Exception as problem:
@@ -108,7 +120,7 @@ def _isolated(pipe: Any, work: tuple[Any, ...]) -> None:
 
 
 def _admit(
-    folder: Path, task: str, features: dict[str, Feature], rows: pd.DataFrame, artefacts: Path, expected: str
+    folder: Path, *, task: str, features: dict[str, Feature], rows: pd.DataFrame, artefacts: Path, expected: str
 ) -> Admitted:
     if expected and digest_of(folder) != expected:
         raise _No(
@@ -119,13 +131,13 @@ def _admit(
     contract = _contract(folder)
     files = {f"model.{'txt' if kind == 'lightgbm' else 'ubj' if kind == 'xgboost' else 'skops'}": _content(kind, file)}
     inputs = _inputs(kind, file, about, contract)
-    missing = [i for i in inputs if i not in rows.columns]
-    if missing:
+    try:
+        frame = model_inputs.frame_of(rows, model_inputs.sources_of(inputs, features, rows.columns))
+    except MissingInput as missing:
         raise _No(
-            f"The model needs the input {missing[0]}, and the dataset does not publish it.",
+            f"The model needs the input {missing}, and the dataset does not publish it.",
             "Declare the column in lake.yml.",
-        )
-    frame = rows[list(inputs)]
+        ) from missing
     profile = (
         ModelProfile.from_json(contract["profile"])
         if contract.get("profile")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -41,8 +41,8 @@ class RegisteredVersion:
 class Registry(Protocol):
     """What Lakelight asks of a registry."""
 
-    def registered(self) -> tuple[RegisteredVersion, ...]:
-        """Every version of every model."""
+    def registered(self, names: Collection[str] = ()) -> tuple[RegisteredVersion, ...]:
+        """Every version of these models (of all without names). Metrics are given for versions with an alias."""
 
     def resolve(self, name: str, alias: str) -> RegisteredVersion:
         """The version an alias points to. Raises ``UnknownModel`` or ``UnknownAlias``."""

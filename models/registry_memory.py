@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,12 @@ class MemoryRegistry:
         self._versions = dict(versions)
         self._aliases = dict(aliases)
 
-    def registered(self) -> tuple[RegisteredVersion, ...]:
-        """Every version of every model."""
+    def registered(self, names: Collection[str] = ()) -> tuple[RegisteredVersion, ...]:
+        """Every version of these models."""
         return tuple(
             replace(RegisteredVersion(name, version), aliases=self._of(name, version))
             for name, version in sorted(self._versions)
+            if not names or name in names
         )
 
     def resolve(self, name: str, alias: str) -> RegisteredVersion:

@@ -1,15 +1,18 @@
-"""MLflow as the registry, opened in-process. Only the worker and the terminal import it: it costs seconds and memory."""
+"""MLflow as the registry, opened in-process. Only worker and terminal import it: it costs seconds and memory."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from models.registry import RegisteredVersion, RegistryDown, RegistryProblem, UnknownAlias, UnknownModel
+
+PAGE = 200
 
 
 class MlflowRegistry:
@@ -19,20 +22,18 @@ class MlflowRegistry:
         self.url = url
         self._client: Any = None
 
-    def registered(self) -> tuple[RegisteredVersion, ...]:
-        """Every version of every model, by name and number."""
-        found = self._ask(
-            lambda c: [
-                v for m in c.search_registered_models() for v in c.search_model_versions(f"name='{_quoted(m.name)}'")
-            ]
-        )
-        aliases = self._ask(lambda c: {m.name: dict(m.aliases) for m in c.search_registered_models()})
-        made = [self._version(v, aliases.get(v.name, {})) for v in found]
+    def registered(self, names: Collection[str] = ()) -> tuple[RegisteredVersion, ...]:
+        """Every version of these models, by name and number."""
+        models = [m for m in self._ask(_all_models) if not names or m.name in names]
+        made = []
+        for model in models:
+            found = self._ask(lambda c, name=model.name: _all_versions(c, name))
+            made += [self._version(v, dict(model.aliases or {})) for v in found]
         return tuple(sorted(made, key=lambda v: (v.name, int(v.version))))
 
     def resolve(self, name: str, alias: str) -> RegisteredVersion:
         """The version an alias points to."""
-        versions = [v for v in self.registered() if v.name == name]
+        versions = self.registered((name,))
         if not versions:
             raise UnknownModel(f"The registry has no model named {name}.")
         found = next((v for v in versions if alias in v.aliases), None)
@@ -61,7 +62,8 @@ class MlflowRegistry:
 
     def _version(self, found: Any, aliases: dict[str, Any]) -> RegisteredVersion:
         run = None
-        if found.run_id:
+        names = tuple(sorted(a for a, v in aliases.items() if str(v) == str(found.version)))
+        if found.run_id and names:
             try:
                 run = self._ask(lambda c: c.get_run(found.run_id))
             except RegistryProblem:
@@ -69,7 +71,7 @@ class MlflowRegistry:
         return RegisteredVersion(
             name=found.name,
             version=str(found.version),
-            aliases=tuple(sorted(a for a, v in aliases.items() if str(v) == str(found.version))),
+            aliases=names,
             tags=dict(found.tags or {}),
             metrics=dict(run.data.metrics) if run else {},
             created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
@@ -114,6 +116,27 @@ class MlflowRegistry:
 
             self._client = MlflowClient(tracking_uri=self.url, registry_uri=self.url)
         return self._client
+
+
+def _all_models(client: Any) -> list[Any]:
+    """Every registered model, page by page."""
+    page = client.search_registered_models(max_results=PAGE)
+    listed = list(page)
+    while page.token:
+        page = client.search_registered_models(max_results=PAGE, page_token=page.token)
+        listed += page
+    return listed
+
+
+def _all_versions(client: Any, name: str) -> list[Any]:
+    """Every version of a model, page by page."""
+    asked = f"name='{_quoted(name)}'"
+    page = client.search_model_versions(asked, max_results=PAGE)
+    listed = list(page)
+    while page.token:
+        page = client.search_model_versions(asked, max_results=PAGE, page_token=page.token)
+        listed += page
+    return listed
 
 
 def _quoted(name: str) -> str:

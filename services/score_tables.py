@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from data.definitions import Condition, ModelUse, Workspace
 from data.questions import And, Compare, Everything, Filter
+from models import inputs as model_inputs
 from models import scoring
+from models.inputs import MissingInput
 from models.scoring import Scored
 
 RESERVED = ("row_id", "score", "margin", "rank_value", "band", "value")
@@ -39,21 +41,15 @@ def input_frame(rows: pa.Table, inputs: tuple[str, ...], use: ModelUse) -> pd.Da
     """The model's inputs of these rows, in the model's order. Encoded inputs are read where the dataset has them, and
     made from the feature's own column where it has only that.
     """
-    owner, names = scoring.owner_of(inputs, use.features), set(rows.column_names)
-    columns: dict[str, pd.Series] = {}
-    for name in inputs:
-        feature = owner[name]
-        if name in names:
-            columns[name] = _series(rows.column(name))
-        elif feature in names and use.features[feature].one_hot:
-            category = name.removeprefix(use.features[feature].one_hot or "")
-            columns[name] = (_series(rows.column(feature)).astype(str) == category).astype(float)
-        else:
-            raise CannotScore(
-                f"{use.label} needs the column {name}, and {use.scored.dataset} has none. "
-                "Declare it in lake.yml, or register a model without it."
-            )
-    return pd.DataFrame(columns)
+    try:
+        found = model_inputs.sources_of(inputs, use.features, rows.column_names)
+    except MissingInput as missing:
+        raise CannotScore(
+            f"{use.label} needs the column {missing}, and {use.scored.dataset} has none. "
+            "Declare it in lake.yml, or register a model without it."
+        ) from missing
+    columns = {source.column: series(rows.column(source.column)) for source in found.values()}
+    return model_inputs.frame_of(columns, found)
 
 
 def build(
@@ -120,7 +116,7 @@ def _baseline(use: ModelUse, rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     rule = use.baseline
     if rule is None or rule.column not in rows.column_names:
         return np.full(rows.num_rows, np.nan), np.zeros(rows.num_rows, dtype=bool)
-    values = _series(rows.column(rule.column)).astype(float).to_numpy()
+    values = series(rows.column(rule.column)).astype(float).to_numpy()
     known = ~np.isnan(values)
     if use.task == "regression":
         return values, known
@@ -130,7 +126,7 @@ def _baseline(use: ModelUse, rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _outcome(use: ModelUse, column: pa.ChunkedArray) -> np.ndarray:
-    values = _series(column)
+    values = series(column)
     if use.task == "classification" and isinstance(use.positive, str):
         return (values.astype(str) == use.positive).to_numpy(dtype=float)
     return values.astype(float).to_numpy()
@@ -140,7 +136,7 @@ def _value(use: ModelUse, rows: pa.Table) -> np.ndarray | None:
     if use.value is None:
         return None
     if use.value.column is not None:
-        return _series(rows.column(use.value.column)).astype(float).to_numpy()
+        return series(rows.column(use.value.column)).astype(float).to_numpy()
     return None if use.value.amount is None else np.full(rows.num_rows, use.value.amount)
 
 
@@ -151,7 +147,7 @@ def _order(rank: np.ndarray, rows: pa.Table, key: tuple[str, ...]) -> np.ndarray
     return pc.sort_indices(sorting, sort_keys=by, null_placement="at_end").to_numpy()
 
 
-def _series(column: pa.ChunkedArray) -> pd.Series:
+def series(column: pa.ChunkedArray) -> pd.Series:
     """A column as pandas; booleans with blanks and decimals become numbers, so that a blank stays a blank."""
     if pa.types.is_boolean(column.type) and column.null_count:
         column = pc.cast(pc.cast(column, pa.int8()), pa.float64())

@@ -1,4 +1,4 @@
-"""What a service works with: the workspace, the lake, the app database, admitted models, a clock, a cache.
+"""What a service works with: workspace, lake, app database, registry, admitted models, a clock, a cache.
 
 ``open_sources(settings)`` is the only place where a setting picks an adapter. Nothing is opened by it: the lake and the
 database open on first use, in the process that uses them.
@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from models.artefacts import Artefacts
-
 from data import publications
 from data.definitions import Workspace
 from data.lake import Lake
 from data.lake_duckdb import DuckDBLake
 from data.store import Store
 from data.workspace import read_workspace
+from models.artefacts import Artefacts
+from models.registry import Registry
+from models.registry_mlflow import MlflowRegistry
 from services.access import ACTIONS
 from services.answer_cache import AnswerCache
 from services.settings import Settings
@@ -32,12 +33,14 @@ class Sources:
     store: Store
     lake: Lake
     artefacts: Artefacts
+    registry: Registry
     clock: Callable[[], datetime]
     cache: AnswerCache
 
     def close(self) -> None:
         """Give back everything."""
         self.lake.close()
+        self.registry.close()
         self.store.close()
 
 
@@ -50,6 +53,7 @@ def open_sources(settings: Settings) -> Sources:
         store=Store(settings.database),
         lake=DuckDBLake(settings.published, timezone=workspace.lake.timezone, memory_mb=settings.query_memory_mb),
         artefacts=Artefacts(settings.artefacts),
+        registry=MlflowRegistry(settings.registry),
         clock=lambda: datetime.now(UTC),
         cache=AnswerCache(),
     )
