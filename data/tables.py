@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Dialect, ForeignKey, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy import JSON, Boolean, Dialect, ForeignKey, Index, Integer, String, Text, TypeDecorator, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -39,7 +39,10 @@ class Base(DeclarativeBase):
 
 
 class Person(Base):
-    """Somebody who may sign in. The role is a name in ``access.yml``; attributes are lists of values."""
+    """Somebody who may sign in. The role is a name in ``access.yml``; attributes are lists of values.
+
+    ``password_once`` marks a password that somebody else chose: it opens only the page where the person sets their own.
+    """
 
     __tablename__ = "people"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -48,6 +51,7 @@ class Person(Base):
     role: Mapped[str] = mapped_column(String(64))
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     password_hash: Mapped[str] = mapped_column(String(255))
+    password_once: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     demo: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
