@@ -7,6 +7,8 @@ home store's number modulo four) and the households' names, e-mails and phones. 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,31 +123,35 @@ def write(frame: pd.DataFrame, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
     frame.to_parquet(partial, index=False, compression="zstd")
+    with partial.open("rb") as handle:
+        os.fsync(handle.fileno())
     partial.replace(target)
 
 
-def build_lake(raw: Path, say: Callable[[str], None] = print) -> None:
-    """Write the raw lake: transactions by month, one file each for the small tables. A finished lake is left alone."""
-    done = raw / "lake.done"
-    if done.exists():
-        return
-    tables = load()
-    rows = tables["transactions"].sort_values(["transaction_timestamp", "basket_id", "product_id"], ignore_index=True)
-    rows.insert(0, "line_id", np.arange(len(rows), dtype="int64"))
-    for month, part in rows.groupby(rows.day.dt.strftime("%Y-%m")):
-        say(f"transactions of {month}: {len(part):,} lines")
-        write(part.drop(columns=["day", "week"]), raw / "transactions" / f"{month}.parquet")
-    small = {
+def small_tables(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables that are one file each, by name."""
+    products = tables["products"].assign(
+        department=tables["products"].department.fillna("Not known").str.title(),
+        brand=tables["products"].brand.fillna("Not known"),
+    )
+    return {
         "households": households(tables),
         "stores": stores(tables["transactions"]),
-        "products": tables["products"].assign(
-            department=tables["products"].department.fillna("Not known").str.title(),
-            brand=tables["products"].brand.fillna("Not known"),
-        ),
+        "products": products,
         "campaigns": campaigns(tables),
         "campaign_households": campaign_households(tables),
     }
-    for name, frame in small.items():
-        say(f"{name}: {len(frame):,} rows")
-        write(frame, raw / f"{name}.parquet")
-    done.write_text("built\n")
+
+
+def write_transactions(tables: dict[str, pd.DataFrame], raw: Path, tell: Callable[[float, str], None]) -> None:
+    """One file a month, made aside and put in place together: nobody reads half a year as a whole one."""
+    aside, target = raw / "transactions.partial", raw / "transactions"
+    shutil.rmtree(aside, ignore_errors=True)
+    rows = tables["transactions"].sort_values(["transaction_timestamp", "basket_id", "product_id"], ignore_index=True)
+    rows.insert(0, "line_id", np.arange(len(rows), dtype="int64"))
+    months = rows.groupby(rows.day.dt.strftime("%Y-%m"))
+    for done, (month, part) in enumerate(months):
+        tell(done / len(months), f"Sales of {month}: {len(part):,} lines")
+        write(part.drop(columns=["day", "week"]), aside / f"{month}.parquet")
+    shutil.rmtree(target, ignore_errors=True)
+    aside.rename(target)
