@@ -38,17 +38,43 @@ def record(
     )
 
 
-def newest(
-    session: Session, *, act: str | None = None, person: str | None = None, limit: int = 200
+def recent(session: Session, *, person: str, act: str, resource: str, since: datetime) -> bool:
+    """Was the same refusal written since then? Keeps a loop of refused requests from flooding the log."""
+    wanted = select(AuditEvent.id).where(
+        AuditEvent.person == person,
+        AuditEvent.act == act,
+        AuditEvent.resource == resource[:254],
+        AuditEvent.allowed.is_(False),
+        AuditEvent.at >= since,
+    )
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def found(
+    session: Session,
+    *,
+    act: str = "",
+    person: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    allowed: bool | None = None,
+    limit: int = 50,
+    offset: int = 0,
 ) -> tuple[list[AuditEvent], int]:
-    """The newest events, and how many match in all."""
+    """Events from ``since`` up to ``until`` (not included), the newest first, and how many there are in all."""
     wanted = select(AuditEvent)
-    if act:
-        wanted = wanted.where(AuditEvent.act == act)
-    if person:
-        wanted = wanted.where(AuditEvent.person == person)
+    for condition in (
+        AuditEvent.act == act if act else None,
+        AuditEvent.person == person if person else None,
+        AuditEvent.at >= since if since else None,
+        AuditEvent.at < until if until else None,
+        AuditEvent.allowed.is_(allowed) if allowed is not None else None,
+    ):
+        if condition is not None:
+            wanted = wanted.where(condition)
     total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
-    return list(session.scalars(wanted.order_by(AuditEvent.id.desc()).limit(limit))), total
+    page = wanted.order_by(AuditEvent.id.desc()).limit(limit).offset(offset)
+    return list(session.scalars(page)), total
 
 
 def acts(session: Session) -> list[str]:

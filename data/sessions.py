@@ -23,6 +23,12 @@ def live(session: Session, id_hash: str) -> SignInSession | None:
     )
 
 
+def not_ended(session: Session, person_id: int | None = None) -> list[SignInSession]:
+    """Sessions that were not ended, the newest first; of one person or of everybody. Some may be too old by now."""
+    wanted = select(SignInSession).where(SignInSession.ended_at.is_(None)).order_by(SignInSession.created_at.desc())
+    return list(session.scalars(wanted if person_id is None else wanted.where(SignInSession.person_id == person_id)))
+
+
 def touch(session: Session, id_hash: str, at: datetime) -> None:
     """The person did something now."""
     session.execute(update(SignInSession).where(SignInSession.id_hash == id_hash).values(last_seen_at=at))
@@ -38,6 +44,15 @@ def end_all(session: Session, person_id: int, at: datetime) -> None:
     session.execute(
         update(SignInSession)
         .where(SignInSession.person_id == person_id, SignInSession.ended_at.is_(None))
+        .values(ended_at=at)
+    )
+
+
+def end_others(session: Session, person_id: int, kept: str, at: datetime) -> None:
+    """End every session of a person but the one whose hash is ``kept``."""
+    session.execute(
+        update(SignInSession)
+        .where(SignInSession.person_id == person_id, SignInSession.ended_at.is_(None), SignInSession.id_hash != kept)
         .values(ended_at=at)
     )
 

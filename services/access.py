@@ -7,11 +7,11 @@ that every decision is a pure function of the viewer and needs no look-up. No ru
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from data.definitions import Role, RowGroup, RowRule, Workspace
+from data.definitions import Column, Role, RowGroup, RowRule, Workspace
 from data.questions import And, Compare, Everything, Filter, Nothing, Or
 from services.errors import Forbidden
 
@@ -33,6 +33,36 @@ Action = Literal[
     "workspace:check",
 ]
 ACTIONS: frozenset[str] = frozenset(get_args(Action))
+ACTION_WORDS: Mapping[str, str] = {
+    "kpis:read": "See the numbers of the business",
+    "leads:read": "See scored rows and their reasons",
+    "leads:export": "Take a list away as a file",
+    "what_if:run": "Try what would move a score",
+    "what_if:all_inputs": "Move every input that is not hidden",
+    "explanations:technical": "See log-odds and SHAP values",
+    "models:read": "Read model cards",
+    "data:read": "See the catalogue of datasets",
+    "jobs:read": "See what runs and ran",
+    "jobs:run": "Publish data, read the registry, score",
+    "people:read": "See who may come in",
+    "people:manage": "Add, change and disable people",
+    "policy:read": "Read who may see and do what",
+    "audit:read": "Read who did what",
+    "workspace:check": "Check the workspace",
+}
+"""Each action as a person reads it."""
+OPERATOR_WORDS: Mapping[str, str] = {
+    "eq": "is",
+    "ne": "is not",
+    "lt": "is below",
+    "le": "is at most",
+    "gt": "is above",
+    "ge": "is at least",
+    "in": "is",
+    "not_in": "is not",
+    "is_null": "is not known",
+    "not_null": "is known",
+}
 
 
 @dataclass(frozen=True)
@@ -135,6 +165,34 @@ def masks(viewer: Viewer, dataset: str) -> frozenset[str]:
     return scope.hidden if scope else frozenset()
 
 
+def action_words(action: str) -> str:
+    """An action as a person reads it."""
+    return ACTION_WORDS.get(action, action)
+
+
+def rule_words(group: RowGroup, columns: Mapping[str, Column], held: Mapping[str, str]) -> str:
+    """The rule of a group of rows in a sentence. ``held`` says what stands for each attribute of a person."""
+    if group.all_rows:
+        return group.reason
+    said = []
+    for rule in group.rules:
+        label = columns[rule.column].label if rule.column in columns else rule.column
+        verb = OPERATOR_WORDS[rule.operator]
+        if rule.attribute is not None:
+            said.append(f"{label} {verb} {held.get(rule.attribute) or 'not assigned to this person'}")
+        elif rule.operator in ("is_null", "not_null"):
+            said.append(f"{label} {verb}")
+        else:
+            literal = rule.value if isinstance(rule.value, tuple) else (rule.value,)
+            said.append(f"{label} {verb} {_either(literal)}")
+    return " and ".join(said) + "."
+
+
+def _either(values: Iterable[object]) -> str:
+    said = [str(v) for v in values]
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}" if said else "nothing"
+
+
 def _scope(
     role: Role | None, *, dataset_name: str, workspace: Workspace, attributes: Mapping[str, tuple[str, ...]]
 ) -> DatasetScope:
@@ -145,8 +203,11 @@ def _scope(
     filters = [_group_filter(group, attributes) for group in groups]
     hidden = _hidden(role, dataset_name=dataset_name, workspace=workspace)
     if not filters:
-        return DatasetScope(Nothing(), f"No row rule names {dataset_name}.", hidden)
-    reason = " Or: ".join(_group_words(group, attributes) for group in groups)
+        label = workspace.lake.datasets[dataset_name].label
+        return DatasetScope(Nothing(), f"No row rule of this role names {label}.", hidden)
+    columns = workspace.lake.datasets[dataset_name].columns
+    held = {name: _either(sorted(values)) for name, values in attributes.items() if values}
+    reason = " Or: ".join(rule_words(group, columns, held) for group in groups)
     if any(isinstance(f, Everything) for f in filters):
         return DatasetScope(Everything(), reason, hidden)
     real = tuple(f for f in filters if not isinstance(f, Nothing))
@@ -173,18 +234,6 @@ def _rule_filter(rule: RowRule, attributes: Mapping[str, tuple[str, ...]]) -> Fi
     if rule.operator in ("in", "not_in"):
         return Compare(rule.column, rule.operator, held)
     return Compare(rule.column, rule.operator, held[0]) if len(held) == 1 else Nothing()
-
-
-def _group_words(group: RowGroup, attributes: Mapping[str, tuple[str, ...]]) -> str:
-    if group.all_rows:
-        return group.reason
-    said = [
-        f"{rule.column} is {', '.join(sorted(attributes.get(rule.attribute, ()))) or 'not assigned to this person'}"
-        if rule.attribute
-        else f"{rule.column} {rule.operator} {rule.value}"
-        for rule in group.rules
-    ]
-    return " and ".join(said) + "."
 
 
 def _hidden(role: Role, *, dataset_name: str, workspace: Workspace) -> frozenset[str]:

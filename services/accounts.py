@@ -1,4 +1,4 @@
-"""People, their passwords and their sessions. A session is a row in the database; the cookie is only its opaque key."""
+"""Signing in and out, sessions and passwords. A session is a row in the database; the cookie is only its opaque key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,16 +17,24 @@ from sqlalchemy.orm import Session
 
 from data import audit_log, people, sessions
 from data.tables import Person, SignInSession
-from services.access import Viewer, require, viewer_of
-from services.errors import InvalidQuery, NotFound, Refusal
+from services.access import Viewer, viewer_of
+from services.errors import InvalidField, NotFound, Refusal
 from services.sources import Sources
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 DUMMY = "$argon2id$v=19$m=19456,t=2,p=1$YWJjZGVmZ2hpamtsbW5vcA$1aTJBLLfFmqJxHpZ0yDsmOOqjPZ5TFBGbXjFPRU3s9s"
 HASHES_AT_ONCE = threading.BoundedSemaphore(2)
 FREE_FAILURES = 5
+FAILURES_COUNT_FOR = timedelta(minutes=15)
 LONGEST_WAIT = 300
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1024
+SEEN_EVERY = timedelta(seconds=30)
+SAME_REFUSAL = timedelta(minutes=1)
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
 
 
 class SignInRefused(Refusal):
@@ -34,24 +42,38 @@ class SignInRefused(Refusal):
 
 
 @dataclass(frozen=True)
-class PersonLine:
-    """A person as the admin page lists them."""
+class Live:
+    """A session that is open now: whose it is, with the rights of this moment, and when they last did something."""
 
-    id: int
-    name: str
-    email: str
-    role: str
-    role_label: str
-    attributes: dict[str, tuple[str, ...]]
-    active: bool
-    last_sign_in_at: datetime | None
-    is_self: bool
+    viewer: Viewer
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """A signed-in browser as its owner reads it. ``key`` is the start of the hash that the database keeps."""
+
+    key: str
+    browser: str
+    address: str
+    since: datetime
+    seen_at: datetime
+    is_this: bool
+
+
+@dataclass(frozen=True)
+class OwnAccount:
+    """What a person's own page needs beside the policy: open sessions, and what holds for the password."""
+
+    sessions: tuple[SessionLine, ...]
+    must_choose: bool
+    may_choose: bool
 
 
 def hash_password(password: str) -> str:
     """Argon2id (RFC 9106) with OWASP's minimum parameters, at most two at once."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise InvalidQuery(f"A password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
+        raise InvalidField("new", f"A password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
     with HASHES_AT_ONCE:
         return HASHER.hash(password)
 
@@ -65,77 +87,112 @@ def sign_in(sources: Sources, *, email: str, password: str, address: str, user_a
     waiting = failed is not None and failed.wait_until > at
     right = _verify(person.password_hash if person else DUMMY, password)
     if waiting or not right or person is None or not person.active:
-        _failed(sources, email, key=key, at=at, count=failed.count if failed else 0)
+        _failed(sources, email, key=key, at=at, waiting=waiting)
         raise SignInRefused(
             "E-mail or password is wrong, or there were too many attempts.", next_step="Try again in a while."
         )
+    _strengthen(sources, person, password)
     return _open(sources, person, key=key, address=address, user_agent=user_agent)
 
 
-def sign_in_demo(sources: Sources, *, email: str, address: str) -> str:
+def sign_in_demo(sources: Sources, *, email: str, address: str, user_agent: str = "") -> str:
     """Open a session of a demo account without its password; the door checks that this is allowed."""
     with sources.store.read() as session:
         person = people.by_email(session, email)
     if person is None or not person.demo or not person.active or not sources.settings.demo:
         raise SignInRefused("There is no such demo account.", next_step="Choose one of the list.")
-    return _open(sources, person, key=_failure_key(email, address), address=address, user_agent="")
+    return _open(sources, person, key=_failure_key(email, address), address=address, user_agent=user_agent)
 
 
 def sign_out(sources: Sources, viewer: Viewer) -> None:
     """End the viewer's session; a copied cookie is worth nothing from now on."""
     with sources.store.begin() as session:
         sessions.end(session, hash_of(viewer.session_id), sources.clock())
-        _record(session, sources, viewer.person_id, person=viewer.email, act="sign_out")
+        _record(session, sources, viewer, act="sign_out")
 
 
-def viewer_for_session(sources: Sources, session_id: str) -> Viewer | None:
+def live_session(sources: Sources, session_id: str) -> Live | None:
     """Who this session belongs to, with the rights of this moment; None where it ended, idled or was never there."""
     if not 20 <= len(session_id) <= 100:
         return None
-    at = sources.clock()
     with sources.store.read() as session:
         found = sessions.live(session, hash_of(session_id))
         person = people.by_id(session, found.person_id) if found else None
-    if found is None or person is None or not person.active:
+    if found is None or person is None or not person.active or not is_alive(sources, found):
         return None
-    idle = timedelta(minutes=sources.settings.session_idle_minutes)
-    if at >= found.ends_at or at - found.last_seen_at > idle:
-        return None
-    if at - found.last_seen_at > timedelta(seconds=30):
+    return Live(_viewer(sources, person, session_id), found.last_seen_at)
+
+
+def viewer_for_session(sources: Sources, session_id: str) -> Viewer | None:
+    """The viewer of a live session, None for any other."""
+    found = live_session(sources, session_id)
+    return found.viewer if found else None
+
+
+def seen(sources: Sources, live: Live) -> None:
+    """The person did something: the idle time starts anew. What a page asks by itself must not come here."""
+    at = sources.clock()
+    if at - live.seen_at > SEEN_EVERY:
         with sources.store.begin() as session:
-            sessions.touch(session, found.id_hash, at)
-    return _viewer(sources, person, session_id)
+            sessions.touch(session, hash_of(live.viewer.session_id), at)
 
 
-def list_people(viewer: Viewer, sources: Sources) -> tuple[PersonLine, ...]:
-    """Everybody who may sign in or could once."""
-    require(viewer, "people:read")
-    roles = sources.workspace.access.roles
+def is_alive(sources: Sources, row: SignInSession) -> bool:
+    """Is a session that was not ended still inside its idle time and its longest time?"""
+    at, idle = sources.clock(), timedelta(minutes=sources.settings.session_idle_minutes)
+    return at < row.ends_at and at - row.last_seen_at <= idle
+
+
+def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
+    """The viewer's open sessions, this one first, and what holds for their password."""
+    mine = hash_of(viewer.session_id)
     with sources.store.read() as session:
-        return tuple(
-            PersonLine(
-                id=p.id,
-                name=p.name,
-                email=p.email,
-                role=p.role,
-                role_label=roles[p.role].label if p.role in roles else f"{p.role} (not in the policy)",
-                attributes=_attributes(p),
-                active=p.active,
-                last_sign_in_at=p.last_sign_in_at,
-                is_self=p.id == viewer.person_id,
-            )
-            for p in people.everyone(session)
+        rows = [r for r in sessions.not_ended(session, viewer.person_id) if is_alive(sources, r)]
+        person = _person(session, viewer.person_id)
+    lines = [
+        SessionLine(
+            r.id_hash[:12], browser_words(r.user_agent), r.address, r.created_at, r.last_seen_at, r.id_hash == mine
         )
+        for r in rows
+    ]
+    lines.sort(key=lambda line: (not line.is_this, -line.seen_at.timestamp()))
+    return OwnAccount(tuple(lines), must_choose=person.password_once, may_choose=not person.demo)
 
 
-def add_person(
-    viewer: Viewer, sources: Sources, *, email: str, name: str, role: str, attributes: dict[str, list[str]]
-) -> str:
-    """Add a person and give the one-time password to hand over; only its hash is kept."""
-    require(viewer, "people:manage")
-    password = secrets.token_urlsafe(15)
-    create(sources, email=email, name=name, role=role, attributes=attributes, password=password, by=viewer)
-    return password
+def end_other_sessions(viewer: Viewer, sources: Sources, key: str = "") -> int:
+    """End one of the viewer's other sessions, or all of them; this one stays. Gives how many ended."""
+    at, mine = sources.clock(), hash_of(viewer.session_id)
+    with sources.store.begin() as session:
+        others = [r for r in sessions.not_ended(session, viewer.person_id) if r.id_hash != mine]
+        ending = [r for r in others if not key or r.id_hash.startswith(key)] if len(key) in (0, 12) else []
+        for row in ending:
+            sessions.end(session, row.id_hash, at)
+        if ending:
+            _record(session, sources, viewer, act="session.end", detail={"sessions": len(ending)})
+    return len(ending)
+
+
+def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str, again: str) -> None:
+    """Set one's own password, proven by the current one. Other sessions end; this one goes on."""
+    at, key = sources.clock(), _failure_key(viewer.email, "own account")
+    with sources.store.read() as session:
+        person = _person(session, viewer.person_id)
+        failed = sessions.failure(session, key)
+    if person.demo:
+        raise InvalidField("new", "The password of a demo account cannot be changed.")
+    if failed is not None and failed.wait_until > at:
+        raise InvalidField("current", "There were too many attempts. Try again in a few minutes.")
+    _check_new(person, current=current, new=new, again=again)
+    if not _verify(person.password_hash, current):
+        _failed(sources, viewer.email, key=key, at=at, waiting=False, act="password.change")
+        raise InvalidField("current", "This is not your current password.")
+    hashed = hash_password(new)
+    with sources.store.begin() as session:
+        sessions.forgive(session, key)
+        changed = _person(session, viewer.person_id)
+        changed.password_hash, changed.password_once = hashed, False
+        sessions.end_others(session, viewer.person_id, hash_of(viewer.session_id), at)
+        _record(session, sources, viewer, act="password.change")
 
 
 def create(
@@ -148,86 +205,74 @@ def create(
     password: str,
     by: Viewer | None = None,
     demo: bool = False,
+    once: bool = False,
 ) -> None:
-    """Add a person, checked against the policy's roles and attributes. ``by`` is None at the operator's terminal."""
-    _check_person(sources, email=email, name=name, role=role, attributes=attributes)
+    """Add a person, checked against the policy's roles and attributes. ``by`` is None at the operator's terminal.
+
+    With ``once`` the password opens only the page where the person chooses their own.
+    """
+    check_person(sources, email=email, name=name, role=role, attributes=attributes)
     hashed = hash_password(password)
     with sources.store.begin() as session:
         if people.by_email(session, email) is not None:
-            raise InvalidQuery(f"{email} is already there.", next_step="Edit that person instead.")
-        people.add(
+            raise InvalidField("email", f"{email.strip()} is already there.", next_step="Edit that person instead.")
+        made = people.add(
             session, email=email, name=name, role=role, attributes=dict(attributes),
             password_hash=hashed, created_at=sources.clock(), demo=demo,
         )  # fmt: skip
-        _record(
-            session,
-            sources,
-            by.person_id if by else None,
-            person=by.email if by else "operator",
-            act="person.add",
-            resource=email,
-        )
+        made.password_once = once
+        _record(session, sources, by, act="person.add", resource=made.email, detail={"role": role, **attributes})
 
 
-def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -> None:
-    """Disable or enable a person; disabling ends their sessions at once. Nobody disables themselves."""
-    require(viewer, "people:manage")
-    if person_id == viewer.person_id:
-        raise InvalidQuery("Nobody can disable their own account.", next_step="Ask another administrator.")
-    with sources.store.begin() as session:
-        person = _person(session, person_id)
-        if not active:
-            _keep_a_manager(session, sources, person)
-            sessions.end_all(session, person_id, sources.clock())
-        person.active = active
-        act = "person.enable" if active else "person.disable"
-        _record(session, sources, viewer.person_id, person=viewer.email, act=act, resource=person.email)
-
-
-def set_role(viewer: Viewer, sources: Sources, person_id: int, *, role: str, attributes: dict[str, list[str]]) -> None:
-    """Change what a person is; it binds at their next request. Nobody changes their own role."""
-    require(viewer, "people:manage")
-    if person_id == viewer.person_id:
-        raise InvalidQuery("Nobody can change their own role.", next_step="Ask another administrator.")
-    with sources.store.begin() as session:
-        person = _person(session, person_id)
-        _check_person(sources, email=person.email, name=person.name, role=role, attributes=attributes)
-        if person.role != role:
-            _keep_a_manager(session, sources, person)
-        before = f"{person.role} {person.attributes}"
-        person.role, person.attributes = role, dict(attributes)
-        _record(
-            session, sources, viewer.person_id, person=viewer.email, act="person.change", resource=person.email,
-            detail={"before": before, "after": f"{role} {attributes}"},
-        )  # fmt: skip
+def check_person(sources: Sources, *, email: str, name: str, role: str, attributes: dict[str, list[str]]) -> None:
+    """What a person may be; raises ``InvalidField`` with the first mistake."""
+    policy = sources.workspace.access
+    local, _, host = email.strip().partition("@")
+    if not local or not host or "@" in host or len(email) > 254 or any(c.isspace() for c in email.strip()):
+        raise InvalidField("email", f"An e-mail must look like name@company, got {email[:60]!r}.")
+    if not 1 <= len(name.strip()) <= 120:
+        raise InvalidField("name", "A name must have 1 to 120 characters.")
+    if role not in policy.roles:
+        raise InvalidField("role", f"A role must be one of {', '.join(policy.roles)}, got {role[:60]!r}.")
+    for attribute, values in attributes.items():
+        if attribute not in policy.attributes:
+            known = ", ".join(policy.attributes) or "none"
+            raise InvalidField("attributes", f"An attribute must be one of {known}, got {attribute[:60]!r}.")
+        about = policy.attributes[attribute]
+        wrong = [v for v in values if v not in about.values]
+        if wrong:
+            allowed = ", ".join(about.values)
+            raise InvalidField(attribute, f"{about.label} must be one of {allowed}, got {str(wrong[0])[:60]!r}.")
 
 
 def create_demo_people(sources: Sources) -> int:
-    """The demo accounts, one a role and two sellers; passwords are random and kept for the owner's eyes only."""
+    """The demo accounts, one a role and two sellers; passwords are random and kept for the owner's eyes only.
+
+    Gives how many were made. Accounts whose passwords were lost with their file get new ones.
+    """
     kept = sources.settings.instance / "demo-accounts.json"
     with sources.store.read() as session:
-        if any(p.demo for p in people.everyone(session)):
-            return 0
+        known = {p.email for p in people.everyone(session) if p.demo}
+    if known and kept.exists():
+        return 0
     values = {name: list(a.values) for name, a in sources.workspace.access.attributes.items()}
     made = []
     for role, about in sources.workspace.access.roles.items():
         bound = sorted({r.attribute for g in about.rows for r in g.rules if r.attribute})
         for suffix, attributes in _demo_attributes(role, bound, values):
-            email = f"{role}{suffix}@example.com".replace("_", ".")
-            password = secrets.token_urlsafe(15)
-            name = f"{about.label}{' ' + ', '.join(sum(attributes.values(), [])) if attributes else ''}"
-            create(sources, email=email, name=name, role=role, attributes=attributes, password=password, demo=True)
-            made.append(
-                {
-                    "role": role,
-                    "email": email,
-                    "password": password,
-                    "territory": ", ".join(sum(attributes.values(), [])),
-                }
-            )
-    handle = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            email, password = f"{role}{suffix}@example.com".replace("_", "."), secrets.token_urlsafe(15)
+            held = ", ".join(v for values_ in attributes.values() for v in values_)
+            name = f"{about.label} {held}".strip()
+            if email in known:
+                _reset(sources, email, password)
+            else:
+                create(sources, email=email, name=name, role=role, attributes=attributes, password=password, demo=True)
+            made.append({"role": role, "email": email, "password": password, "territory": held})
+    partial = kept.with_suffix(".partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump(made, file, indent=2)
+    partial.replace(kept)
     return len(made)
 
 
@@ -248,6 +293,29 @@ def hash_of(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()
 
 
+def browser_words(user_agent: str) -> str:
+    """A browser's own description in a few words: "Firefox on Linux"."""
+    browser = next((word for mark, word in BROWSERS if mark in user_agent), "Another browser")
+    system = next((word for mark, word in SYSTEMS if mark in user_agent), "")
+    return f"{browser} on {system}" if system else browser
+
+
+def _check_new(person: Person, *, current: str, new: str, again: str) -> None:
+    """Length and what is easily guessed about this person (NIST SP 800-63B, 3.1.1.2); no rules of composition."""
+    if not SHORTEST_PASSWORD <= len(new) <= LONGEST_PASSWORD:
+        raise InvalidField("new", f"A password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
+    small = new.lower()
+    own = [w for w in (*person.name.lower().split(), *person.email.replace("@", ".").split(".")) if len(w) >= 5]
+    if any(word in small for word in own):
+        raise InvalidField("new", "A password must not contain your name or e-mail.")
+    if len(set(new)) < 6:
+        raise InvalidField("new", "A password must have at least six different characters.")
+    if new == current:
+        raise InvalidField("new", "The new password must differ from the current one.")
+    if new != again:
+        raise InvalidField("again", "The two new passwords differ.")
+
+
 def _demo_attributes(
     role: str, bound: list[str], values: dict[str, list[str]]
 ) -> list[tuple[str, dict[str, list[str]]]]:
@@ -259,6 +327,14 @@ def _demo_attributes(
         return [("", {name: [values[name][0], values[name][len(values[name]) // 2]]})]
     picked = (values[name][0], values[name][len(values[name]) // 2])
     return [(f".{v.lower()}", {name: [v]}) for v in picked]
+
+
+def _reset(sources: Sources, email: str, password: str) -> None:
+    hashed = hash_password(password)
+    with sources.store.begin() as session:
+        person = people.by_email(session, email)
+        if person is not None:
+            person.password_hash = hashed
 
 
 def _open(sources: Sources, person: Person, *, key: str, address: str, user_agent: str) -> str:
@@ -278,16 +354,33 @@ def _open(sources: Sources, person: Person, *, key: str, address: str, user_agen
             ),
         )
         _person(session, person.id).last_sign_in_at = at
-        _record(session, sources, person.id, person=person.email, act="sign_in")
+        audit_log.record(session, at=at, person_id=person.id, person=person.email, act="sign_in")
     return session_id
 
 
-def _failed(sources: Sources, email: str, *, key: str, at: datetime, count: int) -> None:
-    extra = max(0, count + 1 - FREE_FAILURES)
-    wait = timedelta(seconds=min(LONGEST_WAIT, 2**extra if extra else 0))
+def _failed(sources: Sources, email: str, *, key: str, at: datetime, waiting: bool, act: str = "sign_in") -> None:
+    """Count a failure and make the next attempt wait; repeated ones during the wait stand in the log once a minute."""
+    who = email[:254].strip().lower()
     with sources.store.begin() as session:
-        sessions.fail(session, key, at=at, wait_until=at + wait, again=True)
-        audit_log.record(session, at=at, person_id=None, person=email[:254].lower(), act="sign_in", allowed=False)
+        known = sessions.failure(session, key)
+        again = known is not None and at - known.first_at < FAILURES_COUNT_FOR
+        count = known.count + 1 if known is not None and again else 1
+        extra = min(9, max(0, count - FREE_FAILURES))
+        wait = timedelta(seconds=min(LONGEST_WAIT, 2**extra if extra else 0))
+        sessions.fail(session, key, at=at, wait_until=at + wait, again=again)
+        if waiting and audit_log.recent(session, person=who, act=act, resource="", since=at - SAME_REFUSAL):
+            return
+        reason = "Too many attempts." if waiting else "Wrong e-mail or password, or the account is disabled."
+        audit_log.record(session, at=at, person_id=None, person=who, act=act, allowed=False, reason=reason)
+
+
+def _strengthen(sources: Sources, person: Person, password: str) -> None:
+    """Hash a right password again where it was kept with weaker parameters than today's."""
+    if HASHER.check_needs_rehash(person.password_hash):
+        with HASHES_AT_ONCE:
+            hashed = HASHER.hash(password)
+        with sources.store.begin() as session:
+            _person(session, person.id).password_hash = hashed
 
 
 def _verify(hashed: str, password: str) -> bool:
@@ -301,19 +394,20 @@ def _verify(hashed: str, password: str) -> bool:
 
 
 def _viewer(sources: Sources, person: Person, session_id: str) -> Viewer:
-    return viewer_of(
+    """The viewer a person is now; one who has yet to choose a password may do nothing else."""
+    made = viewer_of(
         sources.workspace,
         person_id=person.id,
         name=person.name,
         email=person.email,
-        role=person.role,
-        attributes=_attributes(person),
+        role="" if person.password_once else person.role,
+        attributes={k: tuple(v) for k, v in person.attributes.items()},
         session_id=session_id,
     )
-
-
-def _attributes(person: Person) -> dict[str, tuple[str, ...]]:
-    return {k: tuple(v) for k, v in person.attributes.items()}
+    if not person.password_once:
+        return made
+    role = sources.workspace.access.roles.get(person.role)
+    return replace(made, role=person.role, role_label=role.label if role else person.role)
 
 
 def _failure_key(email: str, address: str) -> str:
@@ -327,41 +421,21 @@ def _person(session: Session, person_id: int) -> Person:
     return found
 
 
-def _check_person(sources: Sources, *, email: str, name: str, role: str, attributes: dict[str, list[str]]) -> None:
-    policy = sources.workspace.access
-    if "@" not in email or not 3 <= len(email) <= 254 or any(c.isspace() for c in email.strip()):
-        raise InvalidQuery(f"An e-mail must look like name@company, got {email[:60]!r}.")
-    if not 1 <= len(name.strip()) <= 120:
-        raise InvalidQuery("A name must have 1 to 120 characters.")
-    if role not in policy.roles:
-        raise InvalidQuery(f"A role must be one of {', '.join(policy.roles)}, got {role[:60]!r}.")
-    for attribute, values in attributes.items():
-        if attribute not in policy.attributes:
-            raise InvalidQuery(f"An attribute must be one of {', '.join(policy.attributes)}, got {attribute[:60]!r}.")
-        wrong = [v for v in values if v not in policy.attributes[attribute].values]
-        if wrong:
-            allowed = ", ".join(policy.attributes[attribute].values)
-            raise InvalidQuery(f"{policy.attributes[attribute].label} must be one of {allowed}, got {wrong[0][:60]!r}.")
-
-
-def _keep_a_manager(session: Session, sources: Sources, leaving: Person) -> None:
-    roles = sources.workspace.access.roles
-    managing = {name for name, role in roles.items() if "people:manage" in role.actions}
-    left = [p for p in people.everyone(session) if p.active and p.role in managing and p.id != leaving.id]
-    if leaving.role in managing and not left:
-        raise InvalidQuery("The last administrator cannot be removed.", next_step="Add another one first.")
-
-
 def _record(
     session: Session,
     sources: Sources,
-    person_id: int | None,
+    viewer: Viewer | None,
     *,
-    person: str,
     act: str,
     resource: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:
     audit_log.record(
-        session, at=sources.clock(), person_id=person_id, person=person, act=act, resource=resource, detail=detail
+        session,
+        at=sources.clock(),
+        person_id=viewer.person_id if viewer else None,
+        person=viewer.email if viewer else "operator",
+        act=act,
+        resource=resource,
+        detail=detail,
     )

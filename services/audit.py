@@ -1,37 +1,141 @@
-"""Every act is an audit event; the log answers who did what, to whom it may say so."""
+"""Every act is an audit event; the log answers who did what, by which right, and when.
+
+A line names the act, the thing and its key. It never repeats what somebody searched for or what a row says.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlencode
+from zoneinfo import ZoneInfo
 
-from data import audit_log
+from data import audit_log, people
+from data.tables import AuditEvent
+from services import wording
 from services.access import Viewer, require
+from services.errors import InvalidQuery
 from services.sources import Sources
+
+PAGE = 50
+SAME_REFUSAL = timedelta(minutes=1)
+SYSTEM = ("lakelight", "operator")
+Outcome = Literal["", "allowed", "denied"]
+
+ACT_WORDS: Mapping[str, str] = {
+    "sign_in": "Signed in",
+    "sign_out": "Signed out",
+    "session.end": "Ended own sessions",
+    "password.change": "Changed own password",
+    "page.open": "Opened a page",
+    "callback.run": "Asked a page's part",
+    "file.take": "Took a file",
+    "leads.open": "Opened a list",
+    "leads.read": "Read rows of a list",
+    "leads.export": "Exported a list",
+    "lead.open": "Opened one lead",
+    "what_if.move": "Tried a what-if",
+    "person.add": "Added a person",
+    "person.change": "Changed a person",
+    "person.enable": "Enabled a person",
+    "person.disable": "Disabled a person",
+    "person.sign_out": "Signed a person out",
+    "person.password": "Gave a one-time password",
+    "job.start": "Started a job",
+    "job.cancel": "Cancelled a job",
+    "job.refused": "Did not run a job",
+    "dataset.publish": "Published a dataset",
+    "registry.sync": "Read the registry",
+    "model.admit": "Admitted a model",
+    "model.refuse": "Refused a model",
+    "scores.publish": "Published scores",
+}
+DETAIL_WORDS: Mapping[str, str] = {
+    "rows": "rows",
+    "version": "version",
+    "sessions": "sessions",
+    "kind": "kind",
+    "subject": "of",
+    "of": "list",
+    "from": "from row",
+    "role": "role",
+    "name": "name",
+    "changed": "changed",
+    "changes": "changes",
+    "reason": "because",
+}
+"""The details a line may repeat, and how. Anything else that was recorded stays in the database."""
 
 
 @dataclass(frozen=True)
 class AuditLine:
-    """One event as a line of the log."""
+    """One event as a line of the log. ``said`` is the act in words; ``details`` are short phrases."""
 
+    id: int
     at: datetime
     person: str
+    name: str
     act: str
+    said: str
     resource: str
     allowed: bool
     reason: str
-    detail: str
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AuditQuery:
+    """What the log is asked. Days are business days of the workspace; ``page`` counts from 1."""
+
+    act: str = ""
+    person: str = ""
+    since: date | None = None
+    until: date | None = None
+    outcome: Outcome = ""
+    page: int = 1
+
+    @classmethod
+    def from_url(cls, args: Mapping[str, str]) -> AuditQuery:
+        """The query of an address; ``InvalidQuery`` for a day, an outcome or a page that cannot be."""
+        outcome, page = args.get("outcome", ""), args.get("page", "1") or "1"
+        if outcome not in ("", "allowed", "denied"):
+            raise InvalidQuery(f"The outcome must be allowed or denied, got {outcome[:40]!r}.")
+        if not page.isascii() or not page.isdigit() or not 1 <= int(page[:9]) <= 1_000_000:
+            raise InvalidQuery(f"A page must be a whole number above 0, got {page[:40]!r}.")
+        since, until = _day(args.get("from", "")), _day(args.get("to", ""))
+        if since and until and until < since:
+            raise InvalidQuery("The last day must not come before the first.", next_step="Turn the two days round.")
+        return cls(args.get("act", "")[:64], args.get("person", "")[:254], since, until, outcome, int(page[:9]))  # type: ignore[arg-type]
+
+    def to_url(self) -> str:
+        """The query as the search part of an address; "" for the newest of everything."""
+        said = {
+            "act": self.act,
+            "person": self.person,
+            "from": self.since.isoformat() if self.since else "",
+            "to": self.until.isoformat() if self.until else "",
+            "outcome": self.outcome,
+            "page": str(self.page) if self.page > 1 else "",
+        }
+        kept = {k: v for k, v in said.items() if v}
+        return f"?{urlencode(kept)}" if kept else ""
 
 
 @dataclass(frozen=True)
 class AuditPage:
-    """The newest events, how many there are, and the kinds of act to choose from."""
+    """Events, how many match, and what to choose from. ``acts`` are (act, words), ``people`` (e-mail, name)."""
 
+    query: AuditQuery
     lines: tuple[AuditLine, ...]
     total: int
-    acts: tuple[str, ...]
-    act: str
+    first: int
+    acts: tuple[tuple[str, str], ...]
+    people: tuple[tuple[str, str], ...]
+    older: AuditQuery | None
+    newer: AuditQuery | None
+    zone: str
 
 
 def record(
@@ -59,15 +163,114 @@ def record(
         )
 
 
-def events(viewer: Viewer, sources: Sources, act: str = "") -> AuditPage:
-    """The newest 200 events, all or of one kind."""
-    require(viewer, "audit:read")
+def denied(viewer: Viewer, sources: Sources, act: str, resource: str, reason: str) -> None:
+    """Write that something was refused; the same refusal is written once a minute, however often it is tried."""
+    at = sources.clock()
     with sources.store.read() as session:
-        found, total = audit_log.newest(session, act=act or None)
+        if audit_log.recent(session, person=viewer.email, act=act, resource=resource, since=at - SAME_REFUSAL):
+            return
+    record(viewer, sources, act, resource, allowed=False, reason=reason)
+
+
+def events(viewer: Viewer, sources: Sources, query: AuditQuery | None = None) -> AuditPage:
+    """A page of the log, the newest first."""
+    require(viewer, "audit:read")
+    asked = query or AuditQuery()
+    zone = ZoneInfo(sources.workspace.lake.timezone)
+    with sources.store.read() as session:
+        found, total = audit_log.found(
+            session,
+            act=asked.act,
+            person=asked.person,
+            since=_midnight(asked.since, zone),
+            until=_midnight(asked.until + timedelta(days=1), zone) if asked.until else None,
+            allowed={"allowed": True, "denied": False}.get(asked.outcome),
+            limit=PAGE,
+            offset=(asked.page - 1) * PAGE,
+        )
         acts = audit_log.acts(session)
-    lines = tuple(AuditLine(e.at, e.person, e.act, e.resource, e.allowed, e.reason, _said(e.detail)) for e in found)
-    return AuditPage(lines, total, tuple(acts), act)
+        names = {p.email: p.name for p in people.everyone(session)}
+    first = (asked.page - 1) * PAGE + 1
+    return AuditPage(
+        query=asked,
+        lines=tuple(_line(event, names) for event in found),
+        total=total,
+        first=first,
+        acts=tuple((a, act_words(a)) for a in acts),
+        people=(*((email, name) for email, name in names.items()), *((s, _system(s)) for s in SYSTEM)),
+        older=replace(asked, page=asked.page + 1) if first + len(found) <= total and found else None,
+        newer=replace(asked, page=asked.page - 1) if asked.page > 1 else None,
+        zone=sources.workspace.lake.timezone,
+    )
 
 
-def _said(detail: dict[str, Any]) -> str:
-    return ", ".join(f"{k} {v}" for k, v in detail.items() if v not in ("", None, []))
+def act_words(act: str) -> str:
+    """An act as a person reads it."""
+    return ACT_WORDS.get(act, act.replace("_", " ").replace(".", ": "))
+
+
+def _line(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
+    return AuditLine(
+        id=event.id,
+        at=event.at,
+        person=event.person,
+        name=names.get(event.person) or _system(event.person),
+        act=event.act,
+        said=act_words(event.act),
+        resource=event.resource,
+        allowed=event.allowed,
+        reason=event.reason,
+        details=_details(event),
+    )
+
+
+def _details(event: AuditEvent) -> tuple[str, ...]:
+    """What a line may say of the details: known ones, and of a query only what was asked about, never the values."""
+    said = []
+    for key, value in event.detail.items():
+        if value in ("", None, [], {}):
+            continue
+        if key == "query":
+            said += _query_words(str(value))
+        elif key in DETAIL_WORDS or event.act.startswith("person."):
+            said.append(f"{DETAIL_WORDS.get(key, key)} {_short(value)}")
+    return tuple(said)
+
+
+def _query_words(query: str) -> list[str]:
+    """The parts of a list's address: which list, and by what it was narrowed; search words stay out of the log."""
+    parts = parse_qs(query.lstrip("?"))
+    which = ["list " + "/".join(parts[k][0] for k in ("list", "of") if k in parts)] if "list" in parts else []
+    narrowed = [word for key, word in {"band": "band", "q": "search", "f": "filters"}.items() if key in parts]
+    return which + ([f"narrowed by {', '.join(narrowed)}"] if narrowed else [])
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(v)[:60] for v in value[:6]) + (f" and {len(value) - 6} more" if len(value) > 6 else "")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)[:160]
+
+
+def _system(person: str) -> str:
+    return {"lakelight": "Lakelight itself", "operator": "The operator's terminal"}.get(person, "Nobody known")
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidQuery(f"A day must look like 2017-12-31, got {text[:40]!r}.") from None
+
+
+def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return datetime.combine(day, time(), zone) if day else None
+
+
+def when(line: AuditLine, zone: str) -> str:
+    """The time of an event on the workspace's clock, to the second."""
+    local = line.at.astimezone(ZoneInfo(zone))
+    return f"{wording.day(local)}, {local:%H:%M:%S}"

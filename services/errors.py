@@ -4,6 +4,7 @@ Refusal
 ├── Forbidden        the viewer may not do this (the reason is logged, the page says what to ask for)
 ├── NotFound         not there, or not in the viewer's scope: both look the same
 ├── InvalidQuery     a parameter is not one of the allowed ones
+│   └── InvalidField a value of a form is wrong; says which, so that the sentence can stand beside it
 ├── NotReady         it is still being computed, with how long that may take
 └── Unavailable      a source is down or damaged; the rest of the page lives on
 """
@@ -30,6 +31,14 @@ class NotFound(Refusal):
 
 class InvalidQuery(Refusal):
     """A parameter of the address or a control has a value that is not allowed."""
+
+
+class InvalidField(InvalidQuery):
+    """A value of a form is not allowed. ``field`` names it."""
+
+    def __init__(self, field: str, sentence: str, *, next_step: str = "") -> None:
+        super().__init__(sentence, next_step=next_step)
+        self.field = field
 
 
 class NotReady(Refusal):

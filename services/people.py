@@ -1,0 +1,285 @@
+"""Who may come in and as what: the people of the app, their roles and attributes, kept by an administrator.
+
+A change binds at the person's next request. Nobody changes their own role, and the last administrator stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from data import audit_log, people, sessions
+from data.definitions import Role
+from data.tables import Person
+from services import accounts
+from services.access import Viewer, require
+from services.errors import InvalidField, InvalidQuery, NotFound
+from services.sources import Sources
+
+
+@dataclass(frozen=True)
+class PersonLine:
+    """A person as the list shows them. ``attributes`` are (label, values in words); ``sessions`` are open ones."""
+
+    id: int
+    name: str
+    email: str
+    role_label: str
+    attributes: tuple[tuple[str, str], ...]
+    active: bool
+    last_sign_in_at: datetime | None
+    sessions: int
+    is_self: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class AttributeChoice:
+    """An attribute of a person: its name, its label, the values allowed and those held."""
+
+    name: str
+    label: str
+    values: tuple[str, ...]
+    held: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PersonForm:
+    """What the form of one person shows. ``id`` is 0 for somebody new; ``seen`` marks the state it was drawn from."""
+
+    id: int
+    line: PersonLine | None
+    name: str
+    role: str
+    roles: tuple[tuple[str, str], ...]
+    attributes: tuple[AttributeChoice, ...]
+    seen: str
+    may_manage: bool
+
+
+def list_people(viewer: Viewer, sources: Sources) -> tuple[PersonLine, ...]:
+    """Everybody who may sign in or could once."""
+    require(viewer, "people:read")
+    with sources.store.read() as session:
+        open_ = Counter(r.person_id for r in sessions.not_ended(session) if accounts.is_alive(sources, r))
+        return tuple(_line(viewer, sources, p, open_[p.id]) for p in people.everyone(session))
+
+
+def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
+    """The form of one person, or of somebody new."""
+    require(viewer, "people:read")
+    policy = sources.workspace.access
+    roles = tuple((name, role.label) for name, role in policy.roles.items())
+    may = "people:manage" in viewer.grants
+    if not person_id:
+        return PersonForm(0, None, "", "", roles, _choices(sources, {}), "", may)
+    with sources.store.read() as session:
+        person = _person(session, person_id)
+        open_ = [r for r in sessions.not_ended(session, person_id) if accounts.is_alive(sources, r)]
+    line = _line(viewer, sources, person, len(open_))
+    held = {k: tuple(v) for k, v in person.attributes.items()}
+    return PersonForm(person.id, line, person.name, person.role, roles, _choices(sources, held), _seen(person), may)
+
+
+def add_person(
+    viewer: Viewer, sources: Sources, *, email: str, name: str, role: str, attributes: Mapping[str, list[str]]
+) -> str:
+    """Add a person and give the one-time password to hand over; only its hash is kept."""
+    require(viewer, "people:manage")
+    password = secrets.token_urlsafe(15)
+    accounts.create(
+        sources,
+        email=email,
+        name=name,
+        role=role,
+        attributes=_tidy(attributes),
+        password=password,
+        by=viewer,
+        once=True,
+    )
+    return password
+
+
+def change_person(
+    viewer: Viewer,
+    sources: Sources,
+    person_id: int,
+    *,
+    name: str,
+    role: str,
+    attributes: Mapping[str, list[str]],
+    seen: str = "",
+) -> None:
+    """Change what a person is. ``seen`` is the state the form showed: a change made meanwhile is not overwritten."""
+    require(viewer, "people:manage")
+    wanted = _tidy(attributes)
+    with sources.store.begin() as session:
+        person = _person(session, person_id)
+        if seen and seen != _seen(person):
+            raise InvalidQuery(
+                f"{person.name} was changed by somebody else meanwhile.", next_step="Look again before you save."
+            )
+        own = _tidy({k: list(v) for k, v in person.attributes.items()})
+        if person_id == viewer.person_id and (role != person.role or wanted != own):
+            raise InvalidField(
+                "role", "Nobody can change their own role or attributes.", next_step="Ask another administrator."
+            )
+        accounts.check_person(sources, email=person.email, name=name, role=role, attributes=wanted)
+        if person.role != role:
+            _keep_a_manager(session, sources, person, field="role")
+        changed = _difference(sources, person, name=name.strip(), role=role, attributes=wanted)
+        if not changed:
+            return
+        person.name, person.role, person.attributes = name.strip(), role, dict(wanted)
+        _record(session, viewer, sources, "person.change", person, detail=changed)
+
+
+def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -> None:
+    """Disable or enable a person; disabling ends their sessions at once. Nobody disables themselves."""
+    require(viewer, "people:manage")
+    if person_id == viewer.person_id:
+        raise InvalidQuery("Nobody can disable their own account.", next_step="Ask another administrator.")
+    with sources.store.begin() as session:
+        person = _person(session, person_id)
+        if not active:
+            _keep_a_manager(session, sources, person)
+            sessions.end_all(session, person_id, sources.clock())
+        person.active = active
+        _record(session, viewer, sources, "person.enable" if active else "person.disable", person)
+
+
+def end_sessions(viewer: Viewer, sources: Sources, person_id: int) -> int:
+    """Sign a person out everywhere; gives how many sessions were open. One's own end on the account page."""
+    require(viewer, "people:manage")
+    if person_id == viewer.person_id:
+        raise InvalidQuery("Your own sessions are on your account page.", next_step="End them there.")
+    with sources.store.begin() as session:
+        person = _person(session, person_id)
+        open_ = sum(accounts.is_alive(sources, r) for r in sessions.not_ended(session, person_id))
+        sessions.end_all(session, person_id, sources.clock())
+        _record(session, viewer, sources, "person.sign_out", person, detail={"sessions": open_})
+        return open_
+
+
+def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
+    """A one-time password for somebody who lost theirs, shown once; every session of theirs ends."""
+    require(viewer, "people:manage")
+    if person_id == viewer.person_id:
+        raise InvalidQuery("Your own password is on your account page.", next_step="Change it there.")
+    password = secrets.token_urlsafe(15)
+    hashed = accounts.hash_password(password)
+    with sources.store.begin() as session:
+        person = _person(session, person_id)
+        if person.demo:
+            raise InvalidQuery("The password of a demo account cannot be changed.")
+        person.password_hash, person.password_once = hashed, True
+        sessions.end_all(session, person_id, sources.clock())
+        _record(session, viewer, sources, "person.password", person)
+    return password
+
+
+def without_rows(role: Role | None, attributes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Attributes that a role's row rules need and this person lacks: without them the rules give no rows."""
+    if role is None:
+        return ()
+    needed = {rule.attribute for group in role.rows for rule in group.rules if rule.attribute}
+    return tuple(sorted(a for a in needed if not attributes.get(a)))
+
+
+def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int) -> PersonLine:
+    policy = sources.workspace.access
+    held = {k: tuple(v) for k, v in person.attributes.items() if v}
+    role = policy.roles.get(person.role)
+    return PersonLine(
+        id=person.id,
+        name=person.name,
+        email=person.email,
+        role_label=role.label if role else person.role,
+        attributes=tuple((policy.attributes[k].label, ", ".join(v)) for k, v in held.items() if k in policy.attributes),
+        active=person.active,
+        last_sign_in_at=person.last_sign_in_at,
+        sessions=open_sessions,
+        is_self=person.id == viewer.person_id,
+        note=_note(sources, person, role, held),
+    )
+
+
+def _note(sources: Sources, person: Person, role: Role | None, held: Mapping[str, tuple[str, ...]]) -> str:
+    """What an administrator should know about this person, as one sentence, or ""."""
+    if role is None:
+        return f"The policy has no role named {person.role}: this person may do nothing."
+    lacking = without_rows(role, held)
+    if lacking:
+        labels = " or ".join(sources.workspace.access.attributes[a].label.lower() for a in lacking)
+        return f"Without {labels} this person sees no rows."
+    return "Has not chosen a password yet." if person.password_once else ""
+
+
+def _choices(sources: Sources, held: Mapping[str, tuple[str, ...]]) -> tuple[AttributeChoice, ...]:
+    known = sources.workspace.access.attributes
+    return tuple(AttributeChoice(name, a.label, a.values, tuple(held.get(name, ()))) for name, a in known.items())
+
+
+def _tidy(attributes: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Values in order, each once; attributes without a value are left out."""
+    return {k: sorted(set(v)) for k, v in sorted(attributes.items()) if v}
+
+
+def _seen(person: Person) -> str:
+    state = repr((person.name, person.role, sorted(_tidy(person.attributes).items())))
+    return hashlib.sha256(state.encode()).hexdigest()[:16]
+
+
+def _difference(
+    sources: Sources, person: Person, *, name: str, role: str, attributes: Mapping[str, list[str]]
+) -> dict[str, str]:
+    """What changes, in words: {"role": "Sales → Analyst"}."""
+    policy = sources.workspace.access
+    labels = {n: r.label for n, r in policy.roles.items()}
+    steps = {"name": (person.name, name), "role": (labels.get(person.role, person.role), labels[role])}
+    for key, about in policy.attributes.items():
+        before, after = person.attributes.get(key, []), attributes.get(key, [])
+        steps[about.label.lower()] = (", ".join(sorted(before)) or "none", ", ".join(after) or "none")
+    return {what: f"{before} → {after}" for what, (before, after) in steps.items() if before != after}
+
+
+def _keep_a_manager(session: Session, sources: Sources, leaving: Person, field: str = "") -> None:
+    roles = sources.workspace.access.roles
+    managing = {name for name, role in roles.items() if "people:manage" in role.actions}
+    left = [p for p in people.everyone(session) if p.active and p.role in managing and p.id != leaving.id]
+    if leaving.role in managing and not left:
+        sentence, step = "The last administrator cannot be removed.", "Add another one first."
+        raise InvalidField(field, sentence, next_step=step) if field else InvalidQuery(sentence, next_step=step)
+
+
+def _person(session: Session, person_id: int) -> Person:
+    found = people.by_id(session, person_id)
+    if found is None:
+        raise NotFound("There is no such person.")
+    return found
+
+
+def _record(
+    session: Session,
+    viewer: Viewer,
+    sources: Sources,
+    act: str,
+    person: Person,
+    *,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    audit_log.record(
+        session,
+        at=sources.clock(),
+        person_id=viewer.person_id,
+        person=viewer.email,
+        act=act,
+        resource=person.email,
+        detail=dict(detail or {}),
+    )
