@@ -49,7 +49,7 @@ class MlflowRegistry:
             from mlflow.artifacts import download_artifacts
 
             return Path(self._ask(lambda c: download_artifacts(artifact_uri=str(source), dst_path=str(target))))
-        shutil.copytree(local, target / "model", dirs_exist_ok=True)
+        shutil.copytree(local, target / "model", symlinks=True, dirs_exist_ok=True)
         return target / "model"
 
     def set_alias(self, name: str, alias: str, version: str) -> None:

@@ -102,6 +102,11 @@ def admit_version(sources: Sources, registered: str, number: str) -> str:
     if rows is None:
         label = sources.workspace.lake.datasets[use.scored.dataset].label
         return _wait(sources, version, f"It waits until {label} is published.")
+    if rows.empty:
+        label = sources.workspace.lake.datasets[use.scored.dataset].label
+        return _wait(sources, version, f"It waits until {label} has a row to try it on.")
+    if _stands(sources, version, tried):
+        return f"Version {number} of {use.label} is admitted."
     made, files = _try(sources, use, version, rows)
     with sources.store.begin() as session:
         facts: dict[str, Any] = {"tried": tried, "files": files, "seen_at": sources.clock()}
@@ -163,9 +168,16 @@ def _admitted(made: Admitted) -> dict[str, Any]:
         "next_step": "",
         "digest": made.digest,
         "format": made.format,
-        "profile": made.profile.as_json(),
+        "profile": made.profile.as_json() if made.profile else {},
         "card": dict(made.card),
     }
+
+
+def _stands(sources: Sources, version: RegisteredVersion, tried: str) -> bool:
+    """Was this version admitted already, as it stands now?"""
+    with sources.store.read() as session:
+        known = {v.version: v for v in catalogue_log.versions(session, version.name)}.get(version.version)
+    return known is not None and known.state == "admitted" and known.tried == tried and _kept(sources, known.digest)
 
 
 def _wait(sources: Sources, version: RegisteredVersion, reason: str) -> str:

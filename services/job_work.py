@@ -25,6 +25,8 @@ from services.errors import Refusal
 from services.sources import Sources
 
 log = logging.getLogger("lakelight.worker")
+Step = Callable[..., Any]
+"""``step(name, work, *arguments)`` does the work, or gives what it gave before the process was killed."""
 Outcome = dict[str, Any]
 """``ok``, ``said`` (a sentence, or ""), ``then`` (steps this one adds), ``facts`` (plain JSON for later steps)."""
 LONGEST_MESSAGE = 2_000
@@ -33,6 +35,34 @@ LONGEST_MESSAGE = 2_000
 def outcome(said: str = "", *, ok: bool = True, then: tuple[str, ...] = (), **facts: Any) -> Outcome:
     """The outcome of a step as plain JSON."""
     return {"ok": ok, "said": said, "then": list(then), "facts": facts}
+
+
+def run(sources: Sources, job_id: str, step: Step | None = None) -> str:
+    """Do a whole job, each part as a ``step``; gives the state it ended in. Without ``step`` it runs just so."""
+    do = step or _just_so
+    todo: list[str] = do("begin", lambda: begin(sources, job_id))
+    made: dict[str, Outcome] = {}
+    while todo:
+        name = todo.pop(0)
+        place = {"done": len(made), "of": len(made) + len(todo) + 1}
+        one: Outcome = do(name, lambda n=name, p=place: _reported(sources, job_id, n, made, **p))
+        made[name] = one
+        if one["facts"].get("stopped"):
+            break
+        todo[:0] = one["then"]
+    state: str = do("end", lambda: end(sources, job_id, list(made.values())))
+    return state
+
+
+def _just_so(_name: str, work: Callable[..., Any]) -> Any:
+    return work()
+
+
+def _reported(
+    sources: Sources, job_id: str, step: str, before: Mapping[str, Outcome], *, done: int, of: int
+) -> Outcome:
+    report(sources, job_id, done=done, of=of, step=step)
+    return perform(sources, job_id, step, before)
 
 
 def begin(sources: Sources, job_id: str) -> list[str]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from data import audit_log, people
 from data import jobs as job_log
 from data.tables import Job
+from services import locks
 from services.access import Viewer, require
 from services.errors import InvalidQuery, NotFound
 from services.sources import Sources
@@ -122,9 +123,56 @@ def state_of(sources: Sources, job_id: str) -> tuple[str, int, str]:
         return ("", 0, "") if job is None else (job.state, job.progress, job.message)
 
 
+def running(sources: Sources) -> tuple[str, ...]:
+    """The ids of jobs at work, the oldest first."""
+    with sources.store.read() as session:
+        return tuple(job.id for job in job_log.with_state(session, "running") if job.kind != BUILD)
+
+
 def building(session: Session) -> bool:
     """Is the demo being prepared now? Files that are still to come are then not called missing."""
     return any(job.kind == BUILD for job in job_log.with_state(session, "running"))
+
+
+def being_built(sources: Sources) -> bool:
+    """Is the demo being prepared now?"""
+    with sources.store.read() as session:
+        return building(session)
+
+
+def begin_build(sources: Sources) -> None:
+    """The preparation of the demo begins, or goes on. Whoever calls this holds the lock of the build."""
+    at = sources.clock()
+    with sources.store.begin() as session:
+        job = job_log.get(session, BUILD) or job_log.create(session, id=BUILD, kind=BUILD, subject="", at=at)
+        job.state, job.progress, job.message = "running", 0, "The demo is being prepared."
+        job.created_at, job.started_at, job.finished_at = at, at, None
+        _audit(session, sources, None, "job.start", BUILD, detail={"kind": BUILD})
+
+
+def tell_build(sources: Sources, progress: int, message: str) -> None:
+    """How far the preparation is, in percent, and what it does now."""
+    with sources.store.begin() as session:
+        job_log.change(session, BUILD, progress=max(0, min(99, progress)), message=message)
+
+
+def end_build(sources: Sources, problem: str = "") -> None:
+    """The preparation is done, or failed with a sentence."""
+    with sources.store.begin() as session:
+        facts = {"state": "failed", "message": problem} if problem else {"state": "done", "progress": 100}
+        facts = facts if problem else facts | {"message": "The demo is prepared."}
+        job_log.change(session, BUILD, finished_at=sources.clock(), **facts)
+
+
+def settle_build(sources: Sources) -> None:
+    """Close the preparation's row where its process was killed: nobody should wait for it."""
+    if being_built(sources) and not locks.is_taken(sources.settings.instance, locks.BUILD):
+        end_build(sources, "The preparation of the demo was broken off. Run `python cli.py demo build` to go on.")
+
+
+def build_state(sources: Sources) -> str:
+    """The state of the demo's preparation, "" where there was none."""
+    return state_of(sources, BUILD)[0]
 
 
 def _check(sources: Sources, kind: str, subject: str) -> None:

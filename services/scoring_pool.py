@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data.definitions import Feature
-from models import scoring
+from models import processes, scoring
 from models.artefacts import Artefacts
 from models.scoring import CHUNK, Scored
 
@@ -27,7 +27,8 @@ def score(artefacts: Artefacts, digest: str, frame: pd.DataFrame, features: Mapp
     if len(frame) <= IN_PROCESS or cores == 1:
         return scoring.score(artefacts.predictor(digest), frame, features)
     starts = range(0, len(frame), CHUNK)
-    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores, spawn, initializer=processes.end_with, initargs=(os.getpid(),)) as pool:
         parts = list(
             pool.map(
                 _part,
