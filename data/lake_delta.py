@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
@@ -43,9 +44,14 @@ def newest(root: Path, name: str) -> int | None:
 def files(root: Path, table: Table) -> tuple[str, ...]:
     """The files of one version. A version never changes, so the answer is kept."""
     try:
-        found = DeltaTable(str(root / table.name), version=table.version).file_uris()
+        found = DeltaTable(str(root / table.name), version=table.version).get_add_actions().column("path").to_pylist()
     except (TableNotFoundError, DeltaError, OSError) as problem:
         raise TableMissing(
             f"{table.name} has no version {table.version} in the lake. Run a refresh to publish it again."
         ) from problem
-    return tuple(sorted(str(f).removeprefix("file://") for f in found))
+    return tuple(sorted(str(_place(root / table.name, path)) for path in found))
+
+
+def _place(folder: Path, path: str) -> Path:
+    """Where a file of the log lies: writers differ in whether the log's path is percent-encoded once more."""
+    return next((p for p in (folder / path, folder / unquote(path)) if p.exists()), folder / path)

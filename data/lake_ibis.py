@@ -12,8 +12,9 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+from ibis.common.exceptions import IbisError
 
-from data.lake import UnknownColumn
+from data.lake import LakeError, UnknownColumn
 from data.questions import (
     Aggregate,
     Aggregated,
@@ -74,7 +75,11 @@ def _measure(rows: Any, measure: Aggregated) -> Any:
 
 def _group(rows: Any, group: Group) -> Any:
     column = _column(rows, group.column)
-    return column if group.grain is None else column.truncate(_UNITS[group.grain]).cast("date")
+    if group.grain is None:
+        return column
+    if column.type().is_date():
+        column = column.cast("timestamp")
+    return column.truncate(_UNITS[group.grain]).cast("date")
 
 
 def _ordering(rows: Any, order: Order) -> Any:
@@ -122,7 +127,10 @@ def _compare(column: Any, wanted: Compare) -> Any:
 def _binary(column: Any, operator: str, value: Any) -> Any:
     if value is None:
         return ibis.literal(False)
-    return getattr(column, f"__{operator}__")(value)
+    try:
+        return getattr(column, f"__{operator}__")(value)
+    except (IbisError, TypeError, ValueError) as problem:
+        raise LakeError(f"{column.get_name()} cannot be compared with {str(value)[:40]!r}.") from problem
 
 
 def _column(rows: Any, name: str) -> Any:

@@ -152,7 +152,8 @@ def _relation(dataset: Dataset, files: list[Path]) -> str:
             root = root.parent
         version = lake_delta.newest(root.parent, root.name)
         listed = lake_delta.files(root.parent, Table(root.name, version or 0))
-        return f"read_parquet([{', '.join(repr(f) for f in listed)}], union_by_name=true)"
+        joined = ", ".join(f"'{_quoted(Path(f))}'" for f in listed)
+        return f"read_parquet([{joined}], union_by_name=true)"
     listed_ = ", ".join(f"'{_quoted(f)}'" for f in files)
     if dataset.format == "parquet":
         return f"read_parquet([{listed_}], union_by_name=true)"

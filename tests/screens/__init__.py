@@ -1,0 +1,1 @@
+"""Pages and callbacks through the test client, as a browser would ask."""

@@ -1,0 +1,1 @@
+"""Journeys of each role in a real Chromium; run with ``--browser``."""

@@ -1,0 +1,1 @@
+"""The architecture and the promises, read off the code itself."""
