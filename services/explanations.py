@@ -111,15 +111,23 @@ def why(
     hidden: frozenset[str],
     profile: ModelProfile | None,
     lake: LakeFile,
+    named: frozenset[str] | None = None,
 ) -> Why:
-    """Reasons in words, strongest first, adding up to the score; hidden features only inside "other information"."""
+    """Reasons in words, strongest first, adding up to the score; hidden features only inside "other information".
+
+    ``named`` are the features that may have a line of their own, where another explanation of the same row chose them:
+    two that fold differently would let the hidden part be read off.
+    """
     pairs = sorted(
         zip(explanation.contributions, explanation.points(), strict=True),
         key=lambda p: (-abs(p[0].value), p[0].feature),
     )
     visible = [p for p in pairs if p[0].feature not in hidden]
     covered = [p for p in pairs if p[0].feature in hidden]
-    if covered:
+    if covered and named is not None:
+        covered += [p for p in visible if p[0].feature not in named]
+        visible = [p for p in visible if p[0].feature in named]
+    elif covered:
         keep = max(0, len(visible) - FOLDED_VISIBLE)
         covered += visible[keep:]
         visible = visible[:keep]

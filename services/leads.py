@@ -179,6 +179,11 @@ def find(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> tuple[
     return inside, row
 
 
+def inputs_of(sources: Sources, asked: Asked, row_id: int) -> dict[str, Any]:
+    """The inputs of the model for one row, as the run stored them; empty where there are none."""
+    return _row_of(sources, asked, "inputs", row_id)
+
+
 def drawn(viewer: Viewer, sources: Sources, asked: Asked, scored: list[dict[str, Any]]) -> list[LeadRow]:
     """Rows of ``scores_<model>`` with their ranks, their reasons in words and the text of their columns."""
     ids = [r["row_id"] for r in scored]

@@ -7,7 +7,7 @@ database open on first use, in the process that uses them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from data import publications
@@ -21,6 +21,7 @@ from models.registry import Registry
 from models.registry_mlflow import MlflowRegistry
 from services.access import ACTIONS
 from services.answer_cache import AnswerCache
+from services.move_counts import MoveCounts
 from services.settings import Settings
 
 
@@ -36,6 +37,7 @@ class Sources:
     registry: Registry
     clock: Callable[[], datetime]
     cache: AnswerCache
+    moves: MoveCounts = field(default_factory=MoveCounts)
 
     def close(self) -> None:
         """Give back everything."""

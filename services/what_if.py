@@ -7,156 +7,120 @@ replaced without saying so: a refused edit is named and changes nothing, a flagg
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
-import pandas as pd
+import structlog
 
-from data.definitions import Feature, ModelUse, Scalar
-from data.questions import Compare, Everything, Order, Select
-from models import scoring, what_if
-from models.predicting import InputProfile, ModelProfile
-from services import access, audit, explanations, leads, wording
+from data.definitions import ModelUse, Scalar
+from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Order, Select
+from models import what_if
+from models.artefacts import ArtefactMissing
+from models.explaining import Explanation, NotAdditive
+from models.predicting import ModelProfile, Predictor
+from models.what_if import Checked, NotMovable, Response
+from services import access, audit, explanations, lead_query, leads, move_counts, runs
+from services import what_if_words as words
 from services.access import Viewer
-from services.errors import NotReady
+from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Unavailable
 from services.explanations import Why
 from services.lead_answers import RunFacts
-from services.lead_query import LeadQuery, key_text
+from services.lead_query import LeadQuery
+from services.leads import Asked
+from services.runs import Run
 from services.sources import Sources
-from services.wording import Shown
+from services.what_if_answers import (
+    LONGEST_KEY,
+    Control,
+    Fixed,
+    Scale,
+    Start,
+    StartPage,
+    Step,
+    WhatIf,
+    WhatIfQuery,
+)
 
-EDIT_PREFIX = "x_"
+__all__ = ["Control", "Fixed", "Scale", "Start", "StartPage", "Step", "WhatIf", "WhatIfQuery"]
 
-
-@dataclass(frozen=True)
-class WhatIfQuery:
-    """The state of the page: the list, the row, and the edits (``x_<feature>=<text>``)."""
-
-    list: str | None
-    key: str | None
-    edits: Mapping[str, str]
-
-    @classmethod
-    def from_url(cls, params: Mapping[str, Any]) -> WhatIfQuery:
-        """Parse the address; values stay text until the model's profile says what they must be."""
-        edits = {k.removeprefix(EDIT_PREFIX): str(v)[:100] for k, v in params.items() if k.startswith(EDIT_PREFIX)}
-        return cls(str(params["list"])[:100] if params.get("list") else None, params.get("key") or None, edits)
-
-    def to_url(self) -> str:
-        """The query string of this state."""
-        said = {"list": self.list or "", "key": self.key or ""}
-        said |= {f"{EDIT_PREFIX}{name}": text for name, text in sorted(self.edits.items())}
-        return urlencode({k: v for k, v in said.items() if v != ""})
+log = structlog.get_logger()
+STARTS = 3
+STORED_EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
-class Control:
-    """One input that can be moved. ``low``/``high`` bound the slider, ``usual_low``/``usual_high`` the middle 80 %.
+class _Stand:
+    """What does not change while somebody moves controls: the row, its inputs, and why it has its score."""
 
-    ``message`` says why a value was refused or what to mind; ``refused`` tells which.
-    """
-
-    feature: str
-    label: str
-    group: str
-    unit: str
-    kind: str
-    value: Scalar
-    base: Scalar
-    base_text: str
-    low: float | None
-    high: float | None
-    step: float | None
-    usual_low: float | None
-    usual_high: float | None
-    options: tuple[tuple[str, str], ...]
-    changed: bool
-    message: str
-    refused: bool
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one change did, in points of the score; ``feature`` is empty for the interplay with the rest."""
-
-    feature: str
-    label: str
-    points: float
-    points_text: str
-
-
-@dataclass(frozen=True)
-class WhatIf:
-    """Base and scenario side by side."""
-
-    list: str
-    key: str
+    asked: Asked
+    row: Mapping[str, Any]
+    inputs: Mapping[str, Scalar]
     name: str
-    controls: tuple[Control, ...]
-    fixed: int
-    base: Why
-    scenario: Why
-    base_score: float
-    scenario_score: float
-    base_band: str
-    scenario_band: str
-    bands: tuple[tuple[str, float, str], ...]
-    change: Shown
-    sentence: str
-    steps: tuple[Step, ...]
-    probability: bool
-    technical: bool
-    facts: RunFacts
-    url: str
-
-
-@dataclass(frozen=True)
-class Start:
-    """A lead to start from: near a band limit, so that a change can be seen."""
-
-    key: str
-    name: str
-    score: Shown
-    band: str
-
-
-def starts(viewer: Viewer, sources: Sources, list_name: str) -> tuple[Start, ...]:
-    """Three leads whose score is closest below a band limit."""
-    access.require(viewer, "what_if:run")
-    page = leads.page(viewer, sources, LeadQuery(list=list_name))
-    limits = [b.at_least for b in sources.workspace.models.models[list_name].bands if b.at_least > 0]
-    asked, _, question = leads.selection(viewer, sources, page.query)
-    found: list[Start] = []
-    for limit in limits or [2.0]:
-        near = Select(
-            question.table, question.columns, Compare("score", "lt", limit), (Order("score", True), Order("row_id")), 1
-        )
-        found += [_start(sources, asked, row) for row in sources.lake.read(near, where=asked.where).to_pylist()]
-    return tuple({s.key: s for s in found}.values())[:3]
+    place: str
+    profile: ModelProfile
+    predictor: Predictor
+    hidden: frozenset[str]
+    allowed: frozenset[str]
+    base: Explanation
+    why: Why
+    scale: Scale
 
 
 def explore(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
-    """The model's answer to the edits. Reading a named row is an audit event; moves are counted in it."""
+    """Open the what-if of a row: one audit event. Raises ``InvalidQuery`` for an input that is not to be moved."""
     access.require(viewer, "what_if:run")
-    asked, row = leads.find(viewer, sources, query.key or "", LeadQuery(list=query.list))
-    inputs = leads.inputs_of(sources, asked, row["row_id"])
-    if not inputs or asked.run.profile is None:
-        raise NotReady("The inputs of this lead are being prepared.", next_step="Try again in a minute.")
-    model, profile = asked.model, asked.run.profile
-    hidden = explanations.hidden_features(viewer, model)
-    allowed = movable(viewer, model, hidden)
-    checked = what_if.check(query.edits, inputs, profile=profile, features=model.features, allowed=allowed)
-    frame = pd.DataFrame([{name: inputs[name] for name in profile.names}])
-    answer = what_if.respond(sources.artefacts.predictor(asked.run.digest), frame, checked, features=model.features)
-    lake = sources.workspace.lake
-    base = explanations.why(model, answer.base, inputs, hidden=hidden, profile=profile, lake=lake)
-    then = explanations.why(model, answer.scenario, checked.row, hidden=hidden, profile=profile, lake=lake)
-    audit.record(
-        viewer, sources, "what_if.move", f"{asked.name}/{query.key}", detail={"changed": sorted(checked.changed)}
-    )
-    return _drawn(
-        sources, asked, row, base=base, then=then, answer=answer, checked=checked, allowed=allowed, query=query
+    _write(sources, sources.moves.take(before=sources.clock() - move_counts.WAIT, session_id=viewer.session_id))
+    stand = _stand(viewer, sources, query)
+    answer = _answer(viewer, sources, stand, query)
+    detail = {"version": stand.asked.run.version, "changed": sorted(answer.changed)}
+    audit.record(viewer, sources, "what_if.open", _resource(stand, query), detail=detail)
+    return answer
+
+
+def move(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
+    """The answer to the next move of a control. Moves are counted, and written as one event a minute and row."""
+    access.require(viewer, "what_if:run")
+    stand = _stand(viewer, sources, query)
+    answer = _answer(viewer, sources, stand, query)
+    if sources.moves.add(viewer, _resource(stand, query), answer.changed, sources.clock()):
+        sources.moves.write_later(partial(write_moves, sources))
+    return answer
+
+
+def write_moves(sources: Sources) -> None:
+    """Write every count of this process now; what cannot be written is logged."""
+    try:
+        _write(sources, sources.moves.take())
+    except Exception:
+        log.exception("moves of the what-if were not written")
+
+
+def start_page(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> StartPage:
+    """Where to begin: the models with rows in scope, and three rows of one of them near a band limit."""
+    access.require(viewer, "what_if:run")
+    found = _models(viewer, sources)
+    if not found:
+        raise NotReady("No model has scored rows of yours yet.", next_step="Come back when the first run is done.")
+    if query.list is not None and query.list not in found:
+        raise NotFound("There is no such model with rows of yours.")
+    name = query.list or next(iter(found))
+    model, run = sources.workspace.models.models[name], found[name]
+    choices = tuple((n, sources.workspace.models.models[n].label, n == name) for n in found)
+    profile = run.profile
+    taken = {n for n, f in model.features.items() if profile and (f.one_hot or n in profile.names)}
+    movable_ = movable(viewer, model, explanations.hidden_features(viewer, model)) & taken
+    of = _newest_list(viewer, sources, name)
+    starts = _starts(viewer, sources, _asked(viewer, model, run, name=name, of=of)) if movable_ else ()
+    return StartPage(
+        list=name,
+        of=of,
+        choices=choices,
+        entity=model.words.entity.one,
+        starts=starts,
+        sentence="" if starts else ("There is no row of yours to start from." if movable_ else words.NOT_CHANGEABLE),
+        may_list=model.lead is not None,
+        facts=_facts(model, run),
     )
 
 
@@ -164,3 +128,264 @@ def movable(viewer: Viewer, model: ModelUse, hidden: frozenset[str]) -> frozense
     """Features this viewer may move: the actionable ones, or every unmasked one for those who may."""
     every = access.decide(viewer, "what_if:all_inputs").allowed
     return frozenset(n for n, f in model.features.items() if n not in hidden and (every or f.actionable))
+
+
+# ── one row ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _stand(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> _Stand:
+    """The row an address names, with everything that the next moves need; kept for the rights it was read under."""
+    name = query.list or next((n for n, m in sources.workspace.models.models.items() if m.lead), "")
+    model = sources.workspace.models.models.get(name)
+    if model is None or not query.key or len(query.key) > LONGEST_KEY:
+        raise NotFound("There is no such lead in your list.")
+    access.require(viewer, "leads:read", model.scored.dataset)
+    run = runs.current_run(sources, name)
+    if run is None:
+        raise NotReady(f"{model.label} is not scored yet.", next_step="Come back when the first run is done.")
+    key = ("what-if", name, query.key, run.scores, run.inputs, run.digest, run.profile, viewer.fingerprint)
+    kept = sources.cache.get_or_make(key, lambda: _made(viewer, sources, replace(query, list=name), run))
+    return replace(kept, asked=replace(kept.asked, run=run))
+
+
+def _made(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> _Stand:
+    asked, row = _row(viewer, sources, query, run)
+    model, lake, profile = asked.model, sources.workspace.lake, asked.run.profile
+    stored = leads.inputs_of(sources, asked, row["row_id"])
+    if not stored or profile is None:
+        raise NotReady("The inputs of this row are being prepared.", next_step="Try again in a minute.")
+    hidden = explanations.hidden_features(viewer, model)
+    allowed = movable(viewer, model, hidden)
+    inputs = what_if.check({}, stored, profile=profile, features=model.features, allowed=allowed).stored
+    predictor = _predictor(sources, asked.run)
+    base = _explained(lambda: what_if.explain(predictor, inputs, profile=profile, features=model.features))
+    if not abs(base.margin - row["margin"]) <= STORED_EPSILON * max(1.0, abs(row["margin"])):
+        raise Unavailable(
+            "The stored score of this row does not come from its stored inputs.",
+            next_step="Tell your administrator: the list must be scored again.",
+        )
+    why = explanations.why(model, base, inputs, hidden=hidden, profile=profile, lake=lake)
+    name, place = _name(sources, asked, row)
+    return _Stand(
+        asked, row, inputs, name, place, profile, predictor, hidden, allowed, base, why,
+        _scale(sources, asked, base.score),
+    )  # fmt: skip
+
+
+def _answer(viewer: Viewer, sources: Sources, stand: _Stand, query: WhatIfQuery) -> WhatIf:
+    model, lake = stand.asked.model, sources.workspace.lake
+    try:
+        checked = what_if.check(
+            query.edits, stand.inputs, profile=stand.profile, features=model.features, allowed=stand.allowed
+        )
+    except NotMovable as problem:
+        told = f"There is no input “{problem.feature[:40]}” that you can change."
+        audit.record(viewer, sources, "what_if.refused", _resource(stand, query), allowed=False, reason=told)
+        raise InvalidQuery(told, next_step="Open the what-if from the lead again.") from problem
+    response = _explained(
+        lambda: what_if.respond(
+            stand.predictor, checked, base=stand.base, profile=stand.profile, features=model.features
+        )
+    )
+    named = frozenset(r.feature for r in stand.why.reasons if r.feature)
+    then = stand.why
+    if checked.changed:
+        then = explanations.why(
+            model, response.scenario, checked.row,
+            hidden=stand.hidden, profile=stand.profile, lake=lake, named=named,
+        )  # fmt: skip
+    return _drawn(viewer, sources, stand, query, checked=checked, response=response, then=then)
+
+
+def _drawn(
+    viewer: Viewer,
+    sources: Sources,
+    stand: _Stand,
+    query: WhatIfQuery,
+    *,
+    checked: Checked,
+    response: Response,
+    then: Why,
+) -> WhatIf:
+    model, lake = stand.asked.model, sources.workspace.lake
+    points = response.scenario.score - stand.base.score
+    said = explanations.points_text(model, points, lake) if checked.changed else ""
+    base_band, band = (_band(model, s) for s in (stand.base.score, response.scenario.score))
+    refused = sum(f.refused for f in checked.findings.values())
+    return WhatIf(
+        list=stand.asked.name,
+        key=query.key or "",
+        of=stand.asked.of,
+        name=stand.name,
+        place=stand.place,
+        entity=model.words.entity.one,
+        controls=words.controls(
+            model, checked, query.edits, allowed=stand.allowed, profile=stand.profile, lake=lake
+        ),
+        fixed=words.fixed(
+            model, stand.inputs, allowed=stand.allowed, hidden=stand.hidden, profile=stand.profile, lake=lake
+        ),
+        base=stand.why,
+        scenario=then,
+        base_score=stand.base.score,
+        scenario_score=response.scenario.score,
+        base_band=base_band,
+        scenario_band=band,
+        scale=stand.scale,
+        points=points,
+        points_text=said,
+        sentence=words.sentence(
+            (stand.why.score.text, base_band), (then.score.text, band),
+            points=said, changed=len(checked.changed), refused=refused,
+        ),
+        steps=tuple(_step(model, e.feature, e.value, sources) for e in response.effects),
+        probability=model.task == "classification",
+        technical=access.decide(viewer, "explanations:technical").allowed,
+        may_list=model.lead is not None,
+        facts=_facts(model, stand.asked.run),
+        url=replace(query, list=stand.asked.name).to_url(),
+    )  # fmt: skip
+
+
+def _resource(stand: _Stand, query: WhatIfQuery) -> str:
+    return f"{stand.asked.name}/{query.key}"
+
+
+def _step(model: ModelUse, feature: str, value: float, sources: Sources) -> Step:
+    label = model.features[feature].label if feature else "Interplay of the changes"
+    return Step(feature, label, value, explanations.points_text(model, value, sources.workspace.lake))
+
+
+def _row(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> tuple[Asked, dict[str, Any]]:
+    """The scored row in the viewer's scope; a model that ranks nobody is read by its key alone."""
+    model = sources.workspace.models.models[query.list or ""]
+    if model.lead is not None:
+        return leads.find(viewer, sources, query.key or "", LeadQuery(list=query.list))
+    asked = _asked(viewer, model, run, name=query.list or "", of="")
+    kinds = {f.name: str(f.type) for f in sources.lake.schema(run.scores)}
+    found = _rows(sources, asked, lead_query.key_filter(model, query.key or "", kinds), (Order("row_id"),), 1)
+    if not found:
+        raise NotFound("There is no such lead in your list.")
+    return asked, found[0]
+
+
+def _name(sources: Sources, asked: Asked, row: Mapping[str, Any]) -> tuple[str, str]:
+    """What the row is called for this viewer, and its place; its key where the name is masked or missing."""
+    about = sources.workspace.lake.datasets[asked.model.scored.dataset].columns
+    by = {c.role: c.field for c in asked.columns}
+    name = str(row.get(by.get("name", "")) or "")
+    if not name:
+        split = asked.model.lead.by if asked.model.lead else None
+        own = [c for c in asked.model.scored.key if c != split] or list(asked.model.scored.key)
+        name = " · ".join(f"{about[c].label if c in about else c} {row[c]}" for c in own)
+    return name, str(row.get(by.get("place", "")) or "")
+
+
+def _scale(sources: Sources, asked: Asked, base: float) -> Scale:
+    if asked.model.task == "classification":
+        return words.scale(asked.model, base, None, None, sources.workspace.lake)
+    question = Aggregate(asked.run.scores, (Aggregated("middle", "median", "score"), Aggregated("low", "min", "score")))
+    found = sources.lake.read(question, where=asked.where).to_pylist()[0]
+    return words.scale(asked.model, base, found["middle"], found["low"], sources.workspace.lake)
+
+
+def _band(model: ModelUse, score: float) -> str:
+    return next((b.name for b in model.bands if score >= b.at_least), "")
+
+
+def _predictor(sources: Sources, run: Run) -> Predictor:
+    try:
+        return sources.artefacts.predictor(run.digest)
+    except ArtefactMissing as problem:
+        raise Unavailable(str(problem), next_step="Tell your administrator.") from problem
+
+
+def _explained(ask: Any) -> Any:
+    try:
+        return ask()
+    except NotAdditive as problem:
+        raise Unavailable(
+            "The model’s reasons do not add up to its score, so no answer is shown.",
+            next_step="Tell your administrator.",
+        ) from problem
+
+
+# ── where to start ────────────────────────────────────────────────────────────────────────────────
+
+
+def _models(viewer: Viewer, sources: Sources) -> dict[str, Run]:
+    """Models with a run and with rows in the viewer's scope."""
+    found = {}
+    for name, model in sources.workspace.models.models.items():
+        if not access.decide(viewer, "leads:read", model.scored.dataset).allowed:
+            continue
+        run = runs.current_run(sources, name)
+        if run is not None:
+            found[name] = run
+    return found
+
+
+def _newest_list(viewer: Viewer, sources: Sources, name: str) -> str:
+    if sources.workspace.models.models[name].lead is None:
+        return ""
+    return next((c.of for c in leads.lists(viewer, sources) if c.list == name), "")
+
+
+def _asked(viewer: Viewer, model: ModelUse, run: Run, *, name: str, of: str) -> Asked:
+    """A model's rows without the columns of a list."""
+    decision = access.decide(viewer, "leads:read", model.scored.dataset)
+    if not decision.allowed:
+        raise Forbidden("You have no rows of this model.", next_step="Your administrator can grant them.")
+    return Asked(name, model, run, of, Everything(), (), access.rows(viewer, model.scored.dataset))
+
+
+def _starts(viewer: Viewer, sources: Sources, asked: Asked) -> tuple[Start, ...]:
+    """Rows just below a band limit, the limits taken in turn; the first rows of a model without bands."""
+    if asked.model.lead is not None:
+        asked = leads.selection(viewer, sources, LeadQuery(list=asked.name, of=asked.of or None))[0]
+    limits = [b for b in asked.model.bands if any(o.at_least < b.at_least for o in asked.model.bands)]
+    near = [
+        [(row, f"just below {b.name}") for row in _below(sources, asked, b.at_least)]
+        for b in limits
+    ]  # fmt: skip
+    if not any(near):
+        near = [[(row, "") for row in _rows(sources, asked, Everything(), (Order("row_id"),), STARTS)]]
+    found: dict[str, Start] = {}
+    for turn in range(STARTS):
+        for rows in near:
+            if turn < len(rows) and len(found) < STARTS:
+                row, said = rows[turn]
+                key = lead_query.key_text(asked.model, row)
+                found.setdefault(key, _start(sources, asked, row, key=key, near=said))
+    if found:
+        audit.record(viewer, sources, "leads.read", asked.name, detail={"of": asked.of, "rows": len(found)})
+    return tuple(found.values())
+
+
+def _start(sources: Sources, asked: Asked, row: Mapping[str, Any], *, key: str, near: str) -> Start:
+    name, place = _name(sources, asked, row)
+    score = explanations.score_shown(asked.model, row["score"], sources.workspace.lake)
+    return Start(key, name, place, score, row["band"] or "", near)
+
+
+def _below(sources: Sources, asked: Asked, limit: float) -> list[dict[str, Any]]:
+    return _rows(sources, asked, Compare("score", "lt", limit), (Order("score", True), Order("row_id")), STARTS)
+
+
+def _rows(sources: Sources, asked: Asked, wanted: Filter, order: tuple[Order, ...], limit: int) -> list[dict[str, Any]]:
+    names = ("row_id", "score", "margin", "band", *asked.model.scored.key, *(c.field for c in asked.columns))
+    question = Select(asked.run.scores, tuple(dict.fromkeys(names)), And((asked.list_filter, wanted)), order, limit)
+    found: list[dict[str, Any]] = sources.lake.read(question, where=asked.where).to_pylist()
+    return found
+
+
+def _facts(model: ModelUse, run: Run) -> RunFacts:
+    return RunFacts(model.label, run.version, run.scored_at, run.as_of, run.waiting)
+
+
+def _write(sources: Sources, taken: tuple[move_counts.Moves, ...]) -> None:
+    for moves in taken:
+        audit.record(
+            moves.viewer, sources, "what_if.moves", moves.resource,
+            detail={"moves": moves.count, "changed": sorted(moves.changed)},
+        )  # fmt: skip
