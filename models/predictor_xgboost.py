@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,18 @@ import xgboost
 from models import shap_values
 from models.predicting import Attribution, Link
 
+PROBABILITIES = frozenset({"binary:logistic", "reg:logistic"})
+NUMBERS = frozenset(
+    {"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror", "reg:squaredlogerror"}
+)
+
 
 class XGBoostPredictor:
-    """A binary or regression booster. XGBoost computes in float32, so additivity holds to 1e-5."""
+    """A binary or regression booster. XGBoost computes in float32, so additivity holds to 1e-5.
+
+    Raises ``ValueError`` for an objective whose prediction is neither the raw score nor its plain sigmoid: its scores
+    would be wrong without anybody noticing.
+    """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self._booster = xgboost.Booster()
@@ -24,10 +34,12 @@ class XGBoostPredictor:
         self._lock = threading.Lock()
         self.inputs: tuple[str, ...] = tuple(manifest["inputs"])
         self.link: Link = "logit" if manifest["task"] == "classification" else "identity"
+        self._names = list(self._booster.feature_names or self.inputs)
+        _check_objective(self._booster, self.link)
 
     def margin(self, frame: pd.DataFrame) -> np.ndarray:
         """Raw scores."""
-        return np.asarray(self._predict(frame, output_margin=True), dtype=float)
+        return np.asarray(self._predict(self._numbers(frame), output_margin=True), dtype=float)
 
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         """Probability of the positive class, or the prediction."""
@@ -36,14 +48,26 @@ class XGBoostPredictor:
 
     def attribute(self, frame: pd.DataFrame) -> Attribution:
         """The library's own contributions for a few rows, woodelf for batches."""
-        return shap_values.of_trees(self._booster, frame[list(self.inputs)], margin=self.margin(frame), few=self._few)
+        numbers = self._numbers(frame)
+        margin = np.asarray(self._predict(numbers, output_margin=True), dtype=float)
+        return shap_values.of_trees(self._booster, numbers, margin=margin, few=self._few)
 
-    def _few(self, frame: pd.DataFrame) -> Attribution:
-        values = np.asarray(self._predict(frame, pred_contribs=True), dtype=float)
-        return Attribution(values[:, -1], values[:, :-1], 1e-5, True, "exact, path-dependent (XGBoost)")
+    def _few(self, numbers: pd.DataFrame) -> Attribution:
+        values = np.asarray(self._predict(numbers, pred_contribs=True), dtype=float)
+        return Attribution(values[:, -1], values[:, :-1], shap_values.FLOAT32, True, "exact, path-dependent (XGBoost)")
 
-    def _predict(self, frame: pd.DataFrame, **options: Any) -> Any:
-        names = self._booster.feature_names or list(self.inputs)
-        matrix = xgboost.DMatrix(frame[list(self.inputs)].astype(float).to_numpy(), feature_names=list(names))
+    def _numbers(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The inputs as numbers, under the names of the booster."""
+        return pd.DataFrame(frame[list(self.inputs)].astype(float).to_numpy(), columns=self._names)
+
+    def _predict(self, numbers: pd.DataFrame, **options: Any) -> Any:
+        matrix = xgboost.DMatrix(numbers.to_numpy(), feature_names=self._names)
         with self._lock:
             return self._booster.predict(matrix, **options)
+
+
+def _check_objective(booster: xgboost.Booster, link: Link) -> None:
+    name = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    allowed = PROBABILITIES if link == "logit" else NUMBERS
+    if name not in allowed:
+        raise ValueError(f"the objective must be one of {', '.join(sorted(allowed))}, got {name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,22 @@ def profile(frame: pd.DataFrame, inputs: Sequence[str], *, source: str = "traini
         raise ValueError(f"A profile must be made from at least {FEWEST} rows, got {len(frame)}.")
     made = tuple(_input(frame[name], name) for name in inputs)
     return ModelProfile(made, len(frame), "training" if source == "training" else "scored data")
+
+
+def typical(frame: pd.DataFrame, inputs: Sequence[str]) -> dict[str, Any]:
+    """One row of medians and most frequent values, as plain JSON: where sampled explanations start."""
+    made: dict[str, Any] = {}
+    for name in inputs:
+        known = frame[name].dropna()
+        if known.empty:
+            made[name] = None
+        elif pd.api.types.is_bool_dtype(known):
+            made[name] = bool(known.mode().iloc[0])
+        elif pd.api.types.is_numeric_dtype(known):
+            made[name] = float(np.median(known.to_numpy(dtype=float)))
+        else:
+            made[name] = str(known.astype(str).mode().iloc[0])
+    return made
 
 
 def _input(column: pd.Series, name: str) -> InputProfile:

@@ -1,8 +1,8 @@
 """Exact SHAP values of tree ensembles: a few rows by the library's own or shap's engine, large batches by woodelf.
 
 woodelf (arXiv 2511.09376) has a fixed cost of about a second a call and then is an order of magnitude faster. It
-computes in float32 and has been seen to flip classes, so every batch is held to additivity and to the other
-engine's values on its first rows before it is believed.
+computes in float32 and has been seen to flip classes, so every batch is held to additivity on each row and to the other
+engine's values on rows spread over the batch before it is believed.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from models.predicting import Attribution
 
 BATCH = 2_000
 CHECKED = 20
+FLOAT32 = 1e-5
 
 
 def of_trees(
     model: Any, frame: pd.DataFrame, *, margin: np.ndarray, few: Callable[[pd.DataFrame], Attribution]
 ) -> Attribution:
-    """SHAP values (path-dependent) of the rows; ``few`` is the exact engine for a handful and the judge of the batch."""
+    """SHAP values (path-dependent) of the rows; ``few`` is the engine for a handful and the judge of the batch."""
     if len(frame) < BATCH:
         return few(frame)
-    judged = few(frame.iloc[:CHECKED])
+    spread = np.linspace(0, len(frame) - 1, CHECKED).astype(int)
+    judged = few(frame.iloc[spread])
     batch = _woodelf(model, frame, base=float(judged.base[0]))
-    if batch is None:
+    if batch is None or not _believed(batch, margin) or not _agrees(batch.values[spread], judged.values):
         return few(frame)
-    scale = np.maximum(1.0, np.maximum(np.abs(margin), np.abs(batch.values).sum(axis=1)))
-    missed = np.abs(batch.base + batch.values.sum(axis=1) - margin) / scale
-    same = np.allclose(batch.values[:CHECKED], judged.values, atol=1e-3, rtol=1e-3)
-    return batch if missed.max() <= batch.epsilon and same else few(frame)
+    return batch
 
 
 def tree_explainer(model: Any, matrix: np.ndarray, *, column: int | None = None) -> Attribution:
@@ -47,10 +46,26 @@ def tree_explainer(model: Any, matrix: np.ndarray, *, column: int | None = None)
     if values.ndim == 3:
         values = values[:, :, column or 0]
     start = float(base[column or 0] if len(base) > 1 else base[0])
-    return Attribution(np.full(len(matrix), start), values, 1e-5, True, "exact, path-dependent (shap TreeExplainer)")
+    return Attribution(np.full(len(matrix), start), values, FLOAT32, True, "exact, path-dependent (shap TreeExplainer)")
+
+
+def missed(base: np.ndarray, values: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """By how much each row fails to add up, relative to ``max(1, |margin|, sum of |values|)`` (law 4)."""
+    scale = np.maximum(1.0, np.maximum(np.abs(margin), np.abs(values).sum(axis=1)))
+    return np.asarray(np.abs(base + values.sum(axis=1) - margin) / scale)
+
+
+def _believed(batch: Attribution, margin: np.ndarray) -> bool:
+    return bool(missed(batch.base, batch.values, margin).max() <= batch.epsilon)
+
+
+def _agrees(batch: np.ndarray, judged: np.ndarray) -> bool:
+    scale = np.maximum(1.0, np.abs(judged).sum(axis=1, keepdims=True))
+    return bool((np.abs(batch - judged) / scale).max() <= FLOAT32)
 
 
 def _woodelf(model: Any, frame: pd.DataFrame, *, base: float) -> Attribution | None:
+    """Woodelf's values, None where it cannot read the model (native categories, for one)."""
     try:
         from woodelf import WoodelfExplainer
 
@@ -61,4 +76,4 @@ def _woodelf(model: Any, frame: pd.DataFrame, *, base: float) -> Attribution | N
         return None
     if values.shape != frame.shape:
         return None
-    return Attribution(np.full(len(frame), base), values, 1e-5, True, "exact, path-dependent (woodelf)")
+    return Attribution(np.full(len(frame), base), values, FLOAT32, True, "exact, path-dependent (woodelf)")

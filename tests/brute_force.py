@@ -1,8 +1,8 @@
 """Shapley values by their definition, for tiny models: every subset of the inputs, no shortcut.
 
-Trees are read into plain nodes and a missing input is averaged over both branches by their cover (Lundberg, Erion and Lee
-2018, "Consistent Individualized Feature Attribution for Tree Ensembles", algorithm 1). Independent of shap, woodelf and the
-libraries' own contributions.
+Trees are read into plain nodes and a missing input is averaged over both branches by their cover (Lundberg, Erion and
+Lee 2018, "Consistent Individualized Feature Attribution for Tree Ensembles", algorithm 1). Independent of shap, woodelf
+and the libraries' own contributions.
 """
 
 from __future__ import annotations
