@@ -9,15 +9,20 @@ import numpy as np
 import pandas as pd
 
 from data.definitions import Band, Feature
+from models import shap_values
 from models.explaining import NotAdditive
-from models.predicting import Predictor
+from models.predicting import Link, Predictor
 
 CHUNK = 100_000
+STORED = np.float32
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of a batch. ``shap`` is (n, features) float32 in the order of ``features``; ``base`` is (n,) float64."""
+    """Scores of a batch. ``shap`` is (n, features) float32 in the order of ``features``; ``base`` is (n,) float64.
+
+    ``method`` says in words how the values were computed, ``link`` in which scale they add up.
+    """
 
     score: np.ndarray
     margin: np.ndarray
@@ -25,6 +30,7 @@ class Scored:
     shap: np.ndarray
     features: tuple[str, ...]
     method: str
+    link: Link
 
     def importance(self) -> dict[str, float]:
         """Mean absolute SHAP value by feature, in margin units."""
@@ -33,18 +39,26 @@ class Scored:
 
 
 def owner_of(inputs: Sequence[str], features: Mapping[str, Feature]) -> dict[str, str]:
-    """Which feature each input belongs to: itself, or the one whose prefix it carries."""
-    prefixes = [(f.one_hot, name) for name, f in features.items() if f.one_hot]
-    return {i: i if i in features else next((n for p, n in prefixes if i.startswith(p)), i) for i in inputs}
+    """Which feature each input belongs to: itself, or the one with the longest prefix that it carries."""
+    prefixes = sorted(((f.one_hot, name) for name, f in features.items() if f.one_hot), key=lambda p: -len(p[0] or ""))
+    return {i: i if i in features else next((n for p, n in prefixes if p and i.startswith(p)), i) for i in inputs}
 
 
 def score(predictor: Predictor, frame: pd.DataFrame, features: Mapping[str, Feature]) -> Scored:
     """Score and explain every row, in chunks; every row is held to law 4. Raises ``NotAdditive`` otherwise."""
     owner = owner_of(predictor.inputs, features)
     names = tuple(dict.fromkeys([*features, *owner.values()]))
-    parts = [_chunk(predictor, frame.iloc[at : at + CHUNK], owner, names) for at in range(0, max(len(frame), 1), CHUNK)]
-    margin, score_, base, shap = (np.concatenate([p[i] for p in parts]) for i in range(4))
-    return Scored(score_, margin, base, shap, names, parts[0][4])
+    starts = range(0, max(len(frame), 1), CHUNK)
+    parts = [_chunk(predictor, frame.iloc[at : at + CHUNK], owner, names) for at in starts]
+    return Scored(
+        score=np.concatenate([p.score for p in parts]),
+        margin=np.concatenate([p.margin for p in parts]),
+        base=np.concatenate([p.base for p in parts]),
+        shap=np.concatenate([p.shap for p in parts]),
+        features=names,
+        method=parts[0].method,
+        link=predictor.link,
+    )
 
 
 def band_of(scores: np.ndarray, bands: Sequence[Band]) -> list[str]:
@@ -52,20 +66,16 @@ def band_of(scores: np.ndarray, bands: Sequence[Band]) -> list[str]:
     return [next((b.name for b in bands if s >= b.at_least), "") for s in scores]
 
 
-def _chunk(
-    predictor: Predictor, frame: pd.DataFrame, owner: Mapping[str, str], names: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str]:
-    margin, scores = predictor.margin(frame), predictor.score(frame)
-    found = predictor.attribute(frame)
+def _chunk(predictor: Predictor, frame: pd.DataFrame, owner: Mapping[str, str], names: tuple[str, ...]) -> Scored:
+    margin, scores, found = predictor.margin(frame), predictor.score(frame), predictor.attribute(frame)
     places = {n: i for i, n in enumerate(names)}
-    shap = np.zeros((len(frame), len(names)))
+    summed = np.zeros((len(frame), len(names)))
     for column, name in enumerate(predictor.inputs):
-        shap[:, places[owner[name]]] += found.values[:, column]
-    stored = shap.astype(np.float32)
-    scale = np.maximum(1.0, np.maximum(np.abs(margin), np.abs(shap).sum(axis=1)))
-    missed = np.abs(found.base + stored.astype(float).sum(axis=1) - margin) / scale
-    if len(frame) and not missed.max() <= 1e-5:
+        summed[:, places[owner[name]]] += found.values[:, column]
+    stored = summed.astype(STORED)
+    missed = shap_values.missed(found.base, stored.astype(float), margin)
+    if len(frame) and not missed.max() <= shap_values.FLOAT32:
         raise NotAdditive(
             f"SHAP values must add up to the score within 1e-5, and one row misses it by {missed.max():.2g}."
         )
-    return margin, scores, found.base, stored, found.method
+    return Scored(scores, margin, found.base, stored, names, found.method, predictor.link)

@@ -75,14 +75,28 @@ def build(
         "band": pa.array(scoring.band_of(scored.score[order], use.bands), pa.string()),
         "value": _floats(value[order]) if value is not None else pa.nulls(len(order), pa.float64()),
     }
-    scores |= {name: ordered.column(name) for name in rows.column_names if name not in frame.columns or name in keep}
+    shown = {*keep, *_listed(use)}
+    scores |= {name: ordered.column(name) for name in rows.column_names if name not in frame.columns or name in shown}
     shap = {f"shap_{name}": pa.array(scored.shap[order, at], pa.float32()) for at, name in enumerate(scored.features)}
     inputs = pa.Table.from_pandas(frame.iloc[order], preserve_index=False)
     return {
         "scores": pa.table(scores),
-        "explanations": pa.table({**ids, **keep, "base_value": _floats(scored.base[order]), **shap}),
+        "explanations": pa.table({**ids, **keep, "base_value": _floats(scored.base[order]), **_how(scored), **shap}),
         "inputs": pa.table({**ids, **keep, **{name: inputs.column(name) for name in inputs.column_names}}),
     }
+
+
+def _listed(use: ModelUse) -> tuple[str, ...]:
+    """The columns that the list shows, which may be inputs of the model as well."""
+    if use.lead is None:
+        return ()
+    return (use.lead.name, use.lead.place or "", *use.lead.contacts, *use.lead.columns)
+
+
+def _how(scored: Scored) -> dict[str, pa.Array]:
+    """How every row was explained: the model's link, and the engine in words. One value for the whole run."""
+    said = {"explanation_link": scored.link, "explanation_method": scored.method}
+    return {name: pa.array([text] * len(scored.score), pa.string()) for name, text in said.items()}
 
 
 def with_outcome(rows: pa.Table, use: ModelUse) -> pa.Table:

@@ -45,6 +45,7 @@ def score(artefacts: Artefacts, digest: str, frame: pd.DataFrame, features: Mapp
         shap=np.concatenate([p.shap for p in parts]),
         features=parts[0].features,
         method=parts[0].method,
+        link=parts[0].link,
     )
 
 
