@@ -13,7 +13,7 @@ from flask import Flask, jsonify, redirect
 from flask_wtf.csrf import CSRFProtect
 
 from components import shell
-from pages import MISSING, PAGES, _download, _guard, _headers, _screen, _sign_in
+from pages import MISSING, PAGES, _download, _errors, _guard, _headers, _screen, _sign_in
 from pages._screen import Screen
 from services.settings import Settings, from_environment, secret_key
 from services.sources import Sources, open_sources
@@ -62,6 +62,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
     shell.register(app)
     app.layout = lambda: _frame(screen)
     _headers.add(app, https=settings.https)
+    _errors.add(server)
     _sign_in.add(server, lambda: screen)
     _download.add(server, screen)
     _doors(server, screen)
@@ -80,7 +81,7 @@ def _frame(screen: Screen) -> object:
     if who is None:
         return dcc.Location(id="anonymous", refresh=True)
     role = screen.sources.workspace.access.roles.get(who.role)
-    entries = [(e.label, e.path) for e in role.entries] if role else []
+    entries = [(e.label, e.path) for e in role.entries] if role and who.grants else []
     return shell.frame(person=who.name, role_label=who.role_label, entries=entries)
 
 

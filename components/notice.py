@@ -34,9 +34,10 @@ def failed(reference: str) -> Component:
     return message("This could not be shown.", f"Tell your administrator the reference {reference}.", "bad")
 
 
-def toast(sentence: str, next_step: str = "") -> Component:
-    """A passing message in the corner."""
-    return message(sentence, next_step, "watch")
+def toast(sentence: str, next_step: str = "", *, key: str = "") -> Component:
+    """A passing message in the corner. Its cross puts it away; ``key`` makes the same message appear anew."""
+    cross = html.Button("×", className="ll-dismiss", **{"aria-label": "Put this message away"})
+    return html.Div([message(sentence, next_step, "watch"), cross], className="ll-toast", key=key or sentence)
 
 
 def stale(sentence: str) -> Component:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, abort, request, stream_with_context
+from flask import Flask, Response, request, stream_with_context
 
 from pages import _screen
 from pages._screen import Screen
 from services import exports
+from services.access import Viewer
 from services.errors import Refusal
 
 
@@ -16,10 +17,8 @@ def add(server: Flask, screen: Screen) -> None:
     """Mount the downloads."""
 
     @server.get("/leads.csv")
-    def leads_csv() -> Any:
-        who = _screen.may("leads:export")
-        if who is None:
-            abort(404)
+    @_screen.needs("leads:export")
+    def leads_csv(who: Viewer) -> Any:
         try:
             made = exports.lead_csv(who, screen.sources, exports.parameters(request.args.to_dict()))
         except Refusal as refusal:

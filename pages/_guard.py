@@ -1,24 +1,29 @@
 """Rings one and two around Dash: nobody anonymous passes, and no request of another shape than was registered.
 
 Dash binds a callback's values by position and never compares ids or properties with what was registered, and its router
-lets the query string overwrite path variables. Both are refused here, before Dash sees the request.
+lets the query string overwrite path variables. Both are refused here, before Dash sees the request. A page, a callback
+or a route that declares no permission keeps the application from starting.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
+import dash
 from dash import Dash
+from dash._callback import GLOBAL_CALLBACK_MAP
 from dash._pages import _parse_query_string, _path_to_page
-from flask import Flask, Request, Response, g, jsonify, redirect, request
-from flask_login import LoginManager, UserMixin
+from flask import Flask, Request, Response, current_app, g, jsonify, redirect, request
+from flask_login import LoginManager, UserMixin, current_user
 
 from pages import _screen
 from pages._screen import Screen
 from services import accounts
-from services.access import Viewer
+from services.accounts import Live
 
 MOST_BODY = 1 << 20
 DEEPEST = 40
@@ -26,13 +31,22 @@ PUBLIC_PATHS = frozenset({"/sign-in", "/sign-in/demo", "/healthz", "/readyz"})
 PUBLIC_PREFIXES = ("/_dash-component-suites/", "/assets/")
 ROUTER = ".._pages_content.children..._pages_store.data.."
 ROUTER_SHAPE = (("_pages_location", "pathname"), ("_pages_location", "search"))
+DASH_ROUTES = ("/_dash-", "/_reload-hash", "/_favicon.ico", "/assets/")
+"""Dash's own routes: those that are not public need a signed-in person, and rings two and three do the rest."""
+SIGNED_IN_ROUTES = frozenset({"/", "/<path:path>", "/sign-out"})
+JOB_KEYS = ("oldJob", "cacheKey", "job", "cancelJob")
+
+
+class Undeclared(RuntimeError):
+    """Something that people could ask for declares no permission: the application does not start."""
 
 
 class SignedIn(UserMixin):
     """What flask-login keeps of a request's person: the viewer; its id is the session's, never the person's."""
 
-    def __init__(self, viewer: Viewer) -> None:
-        self.viewer = viewer
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.viewer = live.viewer
 
     def get_id(self) -> str:
         """The opaque session id."""
@@ -47,12 +61,14 @@ def before_dash(server: Flask, screen_of: Any) -> None:
 
     @login.user_loader
     def load(session_id: str) -> SignedIn | None:
-        found = accounts.viewer_for_session(screen_of().sources, session_id)
+        found = accounts.live_session(screen_of().sources, session_id)
         return SignedIn(found) if found else None
 
     @server.before_request
     def authenticate() -> Any:
         g.request_id, g.nonce = secrets.token_hex(8), secrets.token_urlsafe(18)
+        if request.method not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(request):
+            return _refused(403, "cross_site")
         path = request.path
         if path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES):
             return None
@@ -60,12 +76,13 @@ def before_dash(server: Flask, screen_of: Any) -> None:
             return None
         if request.method == "GET" and not path.startswith("/_") and request.accept_mimetypes.accept_html:
             asked = request.full_path.rstrip("?")
-            return redirect("/sign-in" if asked == "/" else f"/sign-in?{_next(asked)}")
+            return redirect("/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked[:500]})}")
         return _refused(401, "sign_in")
 
 
 def after_dash(app: Dash, screen: Screen) -> None:
-    """Ring two: call after all pages are registered."""
+    """Ring two: call after all pages and routes are registered. Raises ``Undeclared``."""
+    refuse_undeclared(app)
 
     @app.server.before_request
     def authorise() -> Any:
@@ -76,6 +93,7 @@ def after_dash(app: Dash, screen: Screen) -> None:
             return _callback_refused(app, request)
         if request.path.startswith(("/_reload-hash", "/_mcp", "/_dash-ws")):
             return _refused(404, "not_found")
+        _acted()
         return None
 
     dependencies = app.server.view_functions["/_dash-dependencies"]
@@ -87,32 +105,91 @@ def after_dash(app: Dash, screen: Screen) -> None:
     app.server.view_functions["/_dash-dependencies"] = allowed_dependencies
 
 
+def refuse_undeclared(app: Dash) -> None:
+    """Every page, callback and route must say what it needs; names those that do not."""
+    missing = [f"the page {p['path']}" for p in dash.page_registry.values() if not _declared_page(p)]
+    for output, spec in {**GLOBAL_CALLBACK_MAP, **app.callback_map}.items():
+        if output != ROUTER and "callback" in spec and not _screen.declared(_needs_of(spec)):
+            missing.append(f"the callback of {output}")
+    for rule in app.server.url_map.iter_rules():
+        view = app.server.view_functions.get(rule.endpoint)
+        known = rule.rule in PUBLIC_PATHS or rule.rule in SIGNED_IN_ROUTES or rule.rule.startswith(DASH_ROUTES)
+        if not known and not _screen.declared(getattr(view, "__needs__", None)):
+            missing.append(f"the route {rule.rule}")
+    if missing:
+        raise Undeclared(f"These must declare the permission they need: {', '.join(sorted(missing))}.")
+
+
+def _declared_page(page: dict[str, Any]) -> bool:
+    """Pages come from ``Screen.add`` only, whose drawing asks for the permission of a ``Page``, which must have one."""
+    layout = page.get("layout")
+    return getattr(layout, "func", None) is _screen.draw and _screen.declared(getattr(layout, "args", [None])[0].needs)
+
+
+def _needs_of(spec: dict[str, Any]) -> Any:
+    return getattr(spec["callback"], "__needs__", None)
+
+
+def _acted() -> None:
+    """The request is an act of the person: their idle time starts anew."""
+    accounts.seen(current_app.extensions["lakelight"].sources, current_user.live)
+
+
+def _from_elsewhere(asked: Request) -> bool:
+    """Did another site's page send this? Browsers say so; a form token is asked for in any case."""
+    said = asked.headers.get("Sec-Fetch-Site")
+    if said is not None:
+        return said == "cross-site"
+    origin = asked.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != asked.host
+
+
 def _callback_refused(app: Dash, asked: Request) -> Any:
     """None where the request has exactly the registered shape and its caller may; a 4xx answer otherwise."""
-    if asked.mimetype != "application/json" or (asked.content_length or MOST_BODY + 1) > MOST_BODY:
-        return _refused(413 if asked.mimetype == "application/json" else 415, "too_large")
+    body = _body(asked)
+    if isinstance(body, tuple):
+        return body
+    output = body.get("output")
+    spec = app.callback_map.get(output) if isinstance(output, str) else None
+    if spec is None or "callback" not in spec or any(k in asked.args for k in JOB_KEYS):
+        return _refused(404, "not_found")
+    if output == ROUTER:
+        return _route_refused(body) or _acted()
+    if not _same_request(spec, output, body):
+        _screen.denied("callback.run", output, "signed_in", "The request had another shape than the page sends.")
+        return _refused(400, "malformed")
+    needs = _needs_of(spec)
+    if not _screen.declared(needs) or _screen.may(needs) is None:
+        _screen.denied("callback.run", output, str(needs))
+        return _refused(404, "not_found")
+    return None if getattr(spec["callback"], "__passive__", False) else _acted()
+
+
+def _body(asked: Request) -> Any:
+    """The body of a callback's request as a mapping, or the answer that refuses it."""
+    if asked.mimetype != "application/json":
+        return _refused(415, "not_json")
+    if (asked.content_length or MOST_BODY + 1) > MOST_BODY:
+        return _refused(413, "too_large")
     try:
-        body = json.loads(asked.get_data(cache=True), parse_constant=_no_constant)
+        body = json.loads(asked.get_data(cache=True), parse_constant=_no_constant, parse_float=_finite)
         if _depth(body) > DEEPEST:
             raise ValueError("too deep")
     except (ValueError, RecursionError):
         return _refused(400, "malformed")
-    output = body.get("output") if isinstance(body, dict) else None
-    spec = app.callback_map.get(output) if isinstance(output, str) else None
-    if (
-        spec is None
-        or "callback" not in spec
-        or any(k in asked.args for k in ("oldJob", "cacheKey", "job", "cancelJob"))
-    ):
-        return _refused(404, "not_found")
-    if output == ROUTER:
-        return _route_refused(body)
-    if not _same_shape(spec["inputs"], body.get("inputs")) or not _same_shape(spec["state"], body.get("state") or []):
-        return _refused(400, "malformed")
-    if not _same_outputs(output, body.get("outputs")):
-        return _refused(400, "malformed")
-    needs = getattr(spec["callback"], "__needs__", None)
-    return None if needs is not None and _screen.may(needs) is not None else _refused(404, "not_found")
+    return body if isinstance(body, dict) else _refused(400, "malformed")
+
+
+def _same_request(spec: dict[str, Any], output: str, body: dict[str, Any]) -> bool:
+    """Are inputs, states, outputs and triggers those that were registered?"""
+    triggers = body.get("changedPropIds", [])
+    return (
+        _same_shape(spec["inputs"], body.get("inputs"))
+        and _same_shape(spec["state"], body.get("state") or [])
+        and (spec.get("no_output", False) or _same_outputs(output, body.get("outputs")))
+        and isinstance(triggers, list)
+        and all(isinstance(one, str) for one in triggers)
+    )
 
 
 def _route_refused(body: dict[str, Any]) -> Any:
@@ -124,8 +201,14 @@ def _route_refused(body: dict[str, Any]) -> Any:
             return _refused(400, "malformed")
         if not isinstance(given.get("value", ""), str):
             return _refused(400, "malformed")
-    _, variables = _path_to_page(inputs[0].get("value", "").strip("/"))
-    asked = _parse_query_string(inputs[1].get("value", ""))
+    triggers = body.get("changedPropIds", [])
+    if not isinstance(triggers, list) or not all(isinstance(one, str) for one in triggers):
+        return _refused(400, "malformed")
+    try:
+        _, variables = _path_to_page(inputs[0].get("value", "").strip("/"))
+        asked = _parse_query_string(inputs[1].get("value", ""))
+    except (ValueError, IndexError):
+        return _refused(400, "malformed")
     return _refused(400, "ambiguous") if set(asked) & set(variables or ()) else None
 
 
@@ -154,8 +237,16 @@ def _fixed(given: dict[str, Any], want: dict[str, Any]) -> bool:
 def _same_outputs(output: str, given: Any) -> bool:
     names = output.strip(".").split("...") if output.startswith("..") else [output]
     many = given if isinstance(given, list) else [given]
-    said = [f"{x['id']}.{x['property']}" for x in many if isinstance(x, dict) and isinstance(x.get("id"), str)]
-    return len(many) == len(names) and (said == [n.partition("@")[0] for n in names] or any("{" in n for n in names))
+    if len(many) != len(names):
+        return False
+    if any("{" in name for name in names):
+        return True
+    said = [
+        f"{x['id']}.{str(x.get('property')).partition('@')[0]}"
+        for x in many
+        if isinstance(x, dict) and isinstance(x.get("id"), str)
+    ]
+    return said == [name.partition("@")[0] for name in names]
 
 
 def _listed(app: Dash, screen: Screen, output: str) -> bool:
@@ -173,17 +264,18 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"A number must be finite, got {name}.")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"A number must be finite, got {text}.")
+    return number
+
+
 def _depth(value: Any, level: int = 0) -> int:
     if level > DEEPEST:
         return level
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return max((_depth(v, level + 1) for v in inside), default=level)
-
-
-def _next(path: str) -> str:
-    from urllib.parse import urlencode
-
-    return urlencode({"next": path[:500]})
 
 
 def _refused(status: int, code: str) -> tuple[Response, int]:

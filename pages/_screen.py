@@ -1,7 +1,8 @@
 """Every door between a browser and a service: pages, callbacks, and who may pass.
 
 A ``Page`` is a typed value; ``Screen`` registers it with Dash and guards it at the point of use: the layout and every
-callback check the permission again, whatever transport calls them.
+callback check the permission again, whatever transport calls them. A route of our own declares its permission with
+``needs``. What is refused to somebody who is signed in stands in the audit log.
 """
 
 from __future__ import annotations
@@ -16,25 +17,26 @@ from typing import Any
 import dash
 import structlog
 from dash import ClientsideFunction, Dash, no_update, set_props
-from flask import g
+from flask import abort, current_app, g
 from flask_login import current_user
 
 from components import notice
-from services import access
+from services import access, audit
 from services.access import Viewer
-from services.errors import Refusal
+from services.errors import Forbidden, Refusal
 from services.sources import Sources
 
 log = structlog.get_logger()
 TOASTS = "ll-toasts"
+NOT_FOR_YOU = "There is no such page for you."
 
 
 @dataclass(frozen=True)
 class Page:
     """A URL of the product. ``needs`` is the action it requires; ``layout(viewer, sources, **declared)`` draws it.
 
-    ``path`` may end in one variable (``/leads/<key>``). The layout receives the parameters it declares and no others; one
-    that declares ``**query`` receives all as text.
+    ``path`` may end in one variable (``/leads/<key>``). The layout receives the parameters it declares and no others;
+    one that declares ``**query`` receives all as text.
     """
 
     path: str
@@ -45,13 +47,18 @@ class Page:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.needs not in access.ACTIONS and self.needs != "signed_in":
+        if not declared(self.needs):
             raise ValueError(f"The page {self.path} must declare an action of services.access, got {self.needs!r}.")
 
     @property
     def module(self) -> str:
         """The name under which Dash knows the page."""
         return "lakelight." + (self.path.strip("/").replace("/", "_").replace("<", "").replace(">", "") or "home")
+
+
+def declared(needs: object) -> bool:
+    """Is this a permission that a page, a callback or a route may declare?"""
+    return isinstance(needs, str) and (needs in access.ACTIONS or needs == "signed_in")
 
 
 def viewer() -> Viewer | None:
@@ -68,11 +75,44 @@ def may(needs: str) -> Viewer | None:
     return who if needs == "signed_in" or access.decide(who, needs).allowed else None
 
 
+def needs(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Guard a route of our own: its function gets the viewer first; anybody else is told that nothing is there."""
+    if not declared(permission):
+        raise ValueError(f"A route must declare an action of services.access, got {permission!r}.")
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def guarded(*given: Any, **named: Any) -> Any:
+            who = may(permission)
+            if who is None:
+                denied("file.take", function.__name__, permission)
+                abort(404)
+            return function(who, *given, **named)
+
+        guarded.__needs__ = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return wrap
+
+
+def denied(act: str, resource: str, required: str, reason: str = "") -> None:
+    """Write into the audit log that something was refused to the viewer; a log that cannot be written is no way in."""
+    who = viewer()
+    if who is None:
+        return
+    said = reason or access.decide(who, required).reason
+    try:
+        audit.denied(who, current_app.extensions["lakelight"].sources, act, resource, said)
+    except Exception:
+        reference("audit", act=act, resource=resource)
+
+
 class Screen:
     """One application's pages and callbacks. ``sources`` opens on first use, in the process that serves."""
 
     def __init__(self, app: Dash, open_: Callable[[], Sources]) -> None:
         self.app = app
+        app.server.extensions["lakelight"] = self
         self._open = open_
         self._page: Page | None = None
         self.clientside_needs: dict[str, str] = {}
@@ -88,17 +128,23 @@ class Screen:
         path = page.path.replace("<", "").replace(">", "") if template else page.path
         dash.register_page(
             page.module, path=path, path_template=template, name=page.title, title=f"{page.title} · Lakelight",
-            layout=functools.partial(self._draw, page),
+            layout=functools.partial(draw, page),
         )  # fmt: skip
         if page.register is not None:
             self._page = page
             page.register(self)
             self._page = None
 
-    def callback(self, *deps: Any, needs: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-        """Register a callback of the page: the viewer comes first, a refusal becomes a notice."""
+    def callback(
+        self, *deps: Any, needs: str | None = None, passive: bool = False, **options: Any
+    ) -> Callable[[Callable[..., Any]], Any]:
+        """Register a callback of the page: the viewer comes first, a refusal becomes a notice.
+
+        ``passive`` marks what a page asks by itself (a poll): it does not count as an act of the person, so that a
+        page left open does not keep its session alive.
+        """
         required = needs or (self._page.needs if self._page else "")
-        if required not in access.ACTIONS and required != "signed_in":
+        if not declared(required):
             raise ValueError(f"A callback must declare a permission, got {required!r}.")
 
         def wrap(function: Callable[..., Any]) -> Any:
@@ -106,13 +152,17 @@ class Screen:
             def guarded(*given: Any, **named: Any) -> Any:
                 who = may(required)
                 if who is None:
-                    return _told("There is no such page for you.")
+                    denied("callback.run", function.__name__, required)
+                    return _told(NOT_FOR_YOU)
                 try:
                     return function(who, *given, **named)
                 except Refusal as refusal:
+                    if isinstance(refusal, Forbidden):
+                        denied("callback.run", function.__name__, required, refusal.sentence)
                     return _told(refusal.sentence, refusal.next_step)
 
             guarded.__needs__ = required  # type: ignore[attr-defined]
+            guarded.__passive__ = passive  # type: ignore[attr-defined]
             self.app.callback(*deps, **options)(guarded)
             return function
 
@@ -126,20 +176,25 @@ class Screen:
             if isinstance(dep, dash.Output):
                 self.clientside_needs[f"{dep.component_id}.{dep.component_property}"] = needs
 
-    def _draw(self, page: Page, **given: Any) -> Any:
-        who = may(page.needs)
-        if who is None:
-            return notice.missing_page()
-        wanted = inspect.signature(page.layout).parameters
-        every = any(p.kind is p.VAR_KEYWORD for p in wanted.values())
-        texts = {k: v for k, v in given.items() if isinstance(v, str) and (every or k in wanted)}
-        texts = {k: v for k, v in texts.items() if k not in ("viewer", "sources")}
-        try:
-            return page.layout(who, self.sources, **texts)
-        except Refusal as refusal:
-            return notice.refusal(refusal.sentence, refusal.next_step)
-        except Exception:
-            return notice.failed(reference("page", path=page.path))
+
+def draw(page: Page, /, **given: Any) -> Any:
+    """The page for the viewer of this request. The address fills declared parameters only, and never the first two."""
+    who = may(page.needs)
+    if who is None:
+        denied("page.open", page.path, page.needs)
+        return notice.missing_page()
+    wanted = inspect.signature(page.layout).parameters
+    every = any(p.kind is p.VAR_KEYWORD for p in wanted.values())
+    texts = {k: v for k, v in given.items() if isinstance(v, str) and (every or k in wanted)}
+    texts = {k: v for k, v in texts.items() if k not in ("viewer", "sources")}
+    try:
+        return page.layout(who, current_app.extensions["lakelight"].sources, **texts)
+    except Refusal as refusal:
+        if isinstance(refusal, Forbidden):
+            denied("page.open", page.path, page.needs, refusal.sentence)
+        return notice.refusal(refusal.sentence, refusal.next_step)
+    except Exception:
+        return notice.failed(reference("page", path=page.path))
 
 
 def reference(where: str, **facts: Any) -> str:
@@ -155,5 +210,5 @@ def on_error(_error: Exception) -> Any:
 
 
 def _told(sentence: str, next_step: str = "") -> Any:
-    set_props(TOASTS, {"children": notice.toast(sentence, next_step)})
+    set_props(TOASTS, {"children": notice.toast(sentence, next_step, key=getattr(g, "request_id", ""))})
     return no_update if not isinstance(dash.ctx.outputs_list, list) else [no_update] * len(dash.ctx.outputs_list)
