@@ -1,8 +1,11 @@
 """Why a row has its score, in the words and within the rights of the viewer.
 
 The pure half turns stored SHAP values into reasons; ``lead`` (in ``services.leads``) asks for them. A hidden
-feature is never named: its contribution joins "other information" together with at least three of the smallest visible
-ones, so that the list still adds up (law 4) and the hidden part cannot be read off (law 2).
+feature is never named: its contribution joins "other information" together with visible ones, so that the list still
+adds up (law 4) and the hidden part cannot be read off (law 2). Which visible ones is settled once for a run by their
+importance, never row by row: a feature that is folded in one row and shown in the next could be subtracted, and the
+smallest ones of a single row bound the hidden part closely. The folded ones weigh together at least as much as the
+hidden ones.
 """
 
 from __future__ import annotations
@@ -63,12 +66,6 @@ class Why:
         """The strongest named reasons."""
         return tuple(r for r in self.reasons if r.feature)[:count]
 
-    def rest(self, count: int) -> tuple[int, float]:
-        """How many reasons come after the ``count`` strongest, and their points in all, so that a short list adds up."""
-        shown = self.strongest(count)
-        left = [r for r in self.reasons if r not in shown]
-        return len(left), math.fsum(r.points for r in left)
-
 
 def hidden_features(viewer: Viewer, model: ModelUse) -> frozenset[str]:
     """Features whose column (or one of whose encoded columns) the viewer may not see."""
@@ -80,16 +77,37 @@ def hidden_features(viewer: Viewer, model: ModelUse) -> frozenset[str]:
     )
 
 
+def named_features(model: ModelUse, hidden: frozenset[str], importance: Mapping[str, float]) -> frozenset[str]:
+    """The features that may have a line of their own: all, where none is hidden.
+
+    Otherwise the least important visible ones are folded with the hidden: at least three that matter at all, and as many
+    as it takes to weigh as much as the hidden ones. Those that somebody can act on are folded last.
+    """
+    if not hidden & set(model.features):
+        return frozenset(model.features)
+    weight = {name: importance.get(name, 0.0) for name in model.features}
+    visible = [name for name in model.features if name not in hidden]
+    covered, counted = 0.0, 0
+    for name in sorted(visible, key=lambda n: (model.features[n].actionable, weight[n], n)):
+        if counted >= FOLDED_VISIBLE and covered >= math.fsum(weight[n] for n in hidden & set(weight)):
+            break
+        covered, counted = covered + weight[name], counted + (weight[name] > 0)
+        visible.remove(name)
+    return frozenset(visible)
+
+
 def stored(row: Mapping[str, Any], model: ModelUse, *, margin: float, score: float) -> Explanation:
     """The explanation of one stored row (columns ``base_value`` and ``shap_<feature>``), held to law 4."""
-    contributions = tuple(Contribution(name, float(row[f"shap_{name}"])) for name in model.features)
+    method = str(row["explanation_method"])
     return Explanation(
         base_value=float(row["base_value"]),
-        contributions=contributions,
+        contributions=tuple(Contribution(name, float(row[f"shap_{name}"])) for name in model.features),
         margin=margin,
         score=score,
-        link="logit" if model.task == "classification" and _is_logit(margin, score) else "identity",
+        link="logit" if row["explanation_link"] == "logit" else "identity",
         epsilon=STORED_EPSILON,
+        exact=method.startswith("exact"),
+        method=method,
     )
 
 
@@ -108,30 +126,22 @@ def why(
     explanation: Explanation,
     inputs: Mapping[str, Any],
     *,
-    hidden: frozenset[str],
+    named: frozenset[str],
     profile: ModelProfile | None,
     lake: LakeFile,
-    named: frozenset[str] | None = None,
 ) -> Why:
-    """Reasons in words, strongest first, adding up to the score; hidden features only inside "other information".
+    """Reasons in words, strongest first, adding up to the score.
 
-    ``named`` are the features that may have a line of their own, where another explanation of the same row chose them:
-    two that fold differently would let the hidden part be read off.
+    ``named`` are the features that may have a line of their own (``named_features``); all others are "other information".
     """
     pairs = sorted(
         zip(explanation.contributions, explanation.points(), strict=True),
         key=lambda p: (-abs(p[0].value), p[0].feature),
     )
-    visible = [p for p in pairs if p[0].feature not in hidden]
-    covered = [p for p in pairs if p[0].feature in hidden]
-    if covered and named is not None:
-        covered += [p for p in visible if p[0].feature not in named]
-        visible = [p for p in visible if p[0].feature in named]
-    elif covered:
-        keep = max(0, len(visible) - FOLDED_VISIBLE)
-        covered += visible[keep:]
-        visible = visible[:keep]
-    reasons = [_reason(model, c, p, inputs=inputs, profile=profile, lake=lake) for c, p in visible]
+    covered = [p for p in pairs if p[0].feature not in named]
+    reasons = [
+        _reason(model, c, p, inputs=inputs, profile=profile, lake=lake) for c, p in pairs if c.feature in named
+    ]
     if covered:
         total = math.fsum(c.value for c, _ in covered)
         reasons.append(_other(len(covered), total, math.fsum(p for _, p in covered), model=model, lake=lake))
@@ -168,10 +178,6 @@ def usual(profile: ModelProfile | None, name: str, feature: Feature, lake: LakeF
 
 def _input(profile: ModelProfile | None, name: str) -> InputProfile | None:
     return profile.input(name) if profile is not None and name in profile.names else None
-
-
-def _is_logit(margin: float, score: float) -> bool:
-    return abs(1 / (1 + math.exp(-max(-700.0, min(700.0, margin)))) - score) < 1e-6
 
 
 def _reason(

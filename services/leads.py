@@ -343,7 +343,9 @@ def _why(
         asked.model,
         explanation,
         inputs,
-        hidden=explanations.hidden_features(viewer, asked.model),
+        named=explanations.named_features(
+            asked.model, explanations.hidden_features(viewer, asked.model), asked.run.importance
+        ),
         profile=asked.run.profile,
         lake=sources.workspace.lake,
     )

@@ -164,7 +164,8 @@ def _made(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> _St
             "The stored score of this row does not come from its stored inputs.",
             next_step="Tell your administrator: the list must be scored again.",
         )
-    why = explanations.why(model, base, inputs, hidden=hidden, profile=profile, lake=lake)
+    named = explanations.named_features(model, hidden, asked.run.importance)
+    why = explanations.why(model, base, inputs, named=named, profile=profile, lake=lake)
     name, place = _name(sources, asked, row)
     return _Stand(
         asked, row, inputs, name, place, profile, predictor, hidden, allowed, base, why,
@@ -191,8 +192,7 @@ def _answer(viewer: Viewer, sources: Sources, stand: _Stand, query: WhatIfQuery)
     then = stand.why
     if checked.changed:
         then = explanations.why(
-            model, response.scenario, checked.row,
-            hidden=stand.hidden, profile=stand.profile, lake=lake, named=named,
+            model, response.scenario, checked.row, profile=stand.profile, lake=lake, named=named,
         )  # fmt: skip
     return _drawn(viewer, sources, stand, query, checked=checked, response=response, then=then)
 
