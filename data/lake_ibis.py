@@ -116,10 +116,9 @@ def _compare(column: Any, wanted: Compare) -> Any:
             return column.isnull()
         case "not_null":
             return column.notnull()
-        case "contains":
-            return column.cast("string").lower().contains(str(value).lower())
-        case "starts_with":
-            return column.cast("string").lower().startswith(str(value).lower())
+        case "contains" | "starts_with" as test:
+            text = column.cast("string").lower()
+            return getattr(text, {"contains": "contains", "starts_with": "startswith"}[test])(str(value).lower())
         case operator:
             return _binary(column, operator, value)
 

@@ -6,6 +6,7 @@ A dataset that fails a check is rejected with one sentence; the last published v
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,16 +15,17 @@ from pathlib import Path
 import duckdb
 
 from data import lake_delta
-from data.definitions import Dataset, LakeFile
+from data.definitions import ColumnType, Dataset, LakeFile
+from data.publication_types import cannot_be, quoted, read_as, text
 from data.questions import Table
 
-TYPES = {
-    "string": "varchar",
-    "integer": "bigint",
-    "number": "double",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamptz",
+_KINDS: dict[ColumnType, str] = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "date": "a date",
+    "timestamp": "a time",
 }
 
 
@@ -58,7 +60,7 @@ class _Wrong(Exception):
 
 
 def publication_order(lake: LakeFile) -> tuple[str, ...]:
-    """Datasets in an order in which each comes after those it attaches columns from. Raises ``ValueError`` on a circle."""
+    """Datasets, each after those it attaches columns from. Raises ``ValueError`` on a circle."""
     done: list[str] = []
     left = dict(lake.datasets)
     while left:
@@ -117,32 +119,43 @@ def _files(dataset: Dataset, raw: Path) -> list[Path]:
 
 def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[Path]) -> None:
     """The own columns of the dataset as table ``own``, cast to their declared types."""
-    for file in files if dataset.format == "parquet" else ():
-        _read_whole(connection, dataset, file)
-    relation = _relation(dataset, files)
-    try:
-        found = {r[0] for r in connection.sql(f"describe select * from {relation}").fetchall()}  # noqa: S608
-    except duckdb.Error as problem:
-        raise _Wrong(
-            files[0].name, f"{files[0].name} cannot be read as {dataset.format}: {_first(problem)}"
-        ) from problem
     attached = {c for a in dataset.attach for c in a.columns}
-    missing = [c for c in dataset.columns if c not in attached and c not in found]
-    if missing:
-        raise _Wrong(files[0].name, f"{dataset.label} must have the column {missing[0]}, and the file has none.")
     own = [c for c in dataset.columns if c not in attached]
-    listed = ", ".join(_cast(dataset, c) for c in own)
+    for file in files if dataset.format != "delta" else ():
+        _read_whole(connection, dataset, file=file, own=own)
+    relation = _relation(dataset, files)
+    stored = _stored(connection, dataset, relation=relation, own=own, file=files[0].name)
+    form = dataset.csv if dataset.format == "csv" else None
+    listed = ", ".join(f"{read_as(c, dataset.columns[c].type, stored[c], form)} as {quoted(c)}" for c in own)
     try:
         connection.execute(f"create table own as select {listed} from {relation}")  # noqa: S608
     except duckdb.Error as problem:
-        raise _Wrong(*_which(connection, dataset, relation=relation, own=own, file=files[0].name)) from problem
+        raise _Wrong(*_which(connection, dataset, files=files, stored=stored)) from problem
 
 
-def _read_whole(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: Path) -> None:
+def _read_whole(connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, file: Path, own: list[str]) -> None:
+    """Every page of a file can be read, and no file lacks a column: its rows would be read as blanks."""
+    relation = _relation(dataset, [file])
     try:
-        connection.sql(f"select count(columns(*)) from read_parquet('{_quoted(file)}')").fetchall()  # noqa: S608
+        if dataset.format == "parquet":
+            connection.sql(f"select max(hash(columns(*))) from {relation}").fetchall()  # noqa: S608
     except duckdb.Error as problem:
         raise _Wrong(file.name, f"{file.name} is damaged or only half written and cannot be read.") from problem
+    _stored(connection, dataset, relation=relation, own=own, file=file.name)
+
+
+def _stored(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, relation: str, own: list[str], file: str
+) -> dict[str, str]:
+    """The types as stored, by column; every own column must be there."""
+    try:
+        found = {r[0]: str(r[1]) for r in connection.sql(f"describe select * from {relation}").fetchall()}  # noqa: S608
+    except duckdb.Error as problem:
+        raise _Wrong(file, _unreadable(file, dataset.format, problem)) from problem
+    missing = [c for c in own if c not in found]
+    if missing:
+        raise _Wrong(file, f"{dataset.label} must have the column {missing[0]}, and {file} has none.")
+    return found
 
 
 def _relation(dataset: Dataset, files: list[Path]) -> str:
@@ -151,52 +164,40 @@ def _relation(dataset: Dataset, files: list[Path]) -> str:
         while not (root / "_delta_log").is_dir():
             root = root.parent
         version = lake_delta.newest(root.parent, root.name)
-        listed = lake_delta.files(root.parent, Table(root.name, version or 0))
-        joined = ", ".join(f"'{_quoted(Path(f))}'" for f in listed)
-        return f"read_parquet([{joined}], union_by_name=true)"
-    listed_ = ", ".join(f"'{_quoted(f)}'" for f in files)
-    if dataset.format == "parquet":
-        return f"read_parquet([{listed_}], union_by_name=true)"
+        files = [Path(f) for f in lake_delta.files(root.parent, Table(root.name, version or 0))]
+    listed = ", ".join(text(str(f)) for f in files)
+    if dataset.format != "csv":
+        return f"read_parquet([{listed}], union_by_name=true)"
     form = dataset.csv
-    missing = ", ".join("'" + m.replace("'", "''") + "'" for m in form.missing)
+    missing = ", ".join(text(m) for m in form.missing)
     encoding = {"utf8": "utf-8", "latin1": "latin-1", "iso-8859-1": "latin-1"}.get(form.encoding.lower(), form.encoding)
     return (
-        f"read_csv([{listed_}], delim='{form.delimiter}', header=true, all_varchar=true, nullstr=[{missing}], "
-        f"encoding='{encoding}', quote='\"', strict_mode=true)"
+        f"read_csv([{listed}], delim={text(form.delimiter)}, header=true, all_varchar=true, nullstr=[{missing}], "
+        f"encoding={text(encoding)}, quote='\"', escape='\"', comment='', skip=0, strict_mode=true, union_by_name=true)"
     )
 
 
-def _cast(dataset: Dataset, column: str) -> str:
-    kind = dataset.columns[column].type
-    name = f'"{column}"'
-    if kind is None:
-        return name
-    source = name
-    if dataset.format == "csv" and kind in ("number", "integer"):
-        source = f"replace(replace({name}, '.', ''), ',', '.')" if dataset.csv.decimal == "," else name
-    made = f"cast({source} as {TYPES[kind]})"
-    if kind == "number":
-        made = f"nullif({made}, 'nan'::double)"
-    return f"{made} as {name}"
-
-
 def _which(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, relation: str, own: list[str], file: str
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, files: list[Path], stored: dict[str, str]
 ) -> tuple[str, str]:
-    """The first value that is not of its column's declared type."""
-    for column in own:
-        kind = dataset.columns[column].type
-        if kind is None:
-            continue
-        tried = _cast(dataset, column).replace("cast(", "try_cast(").rpartition(" as ")[0]
-        query = f'select "{column}" from {relation} where "{column}" is not null and {tried} is null limit 1'  # noqa: S608
-        try:
-            bad = _row(connection, query)
-        except duckdb.Error:
-            continue
-        if bad:
-            return file, f"{dataset.columns[column].label} ({column}) must be a {kind}, and {file} has {bad[0]!r:.60}."
-    return file, f"{file} cannot be read with the declared types."
+    """The first value that is not of its column's declared type, and the file that has it."""
+    form = dataset.csv if dataset.format == "csv" else None
+    for file in files if dataset.format != "delta" else files[:1]:
+        relation = _relation(dataset, [file] if dataset.format != "delta" else files)
+        for column, about in dataset.columns.items():
+            if about.type is None or column not in stored:
+                continue
+            wrong = cannot_be(column, about.type, stored[column], form)
+            try:
+                bad = _row(connection, f"select {quoted(column)} from {relation} where {wrong} limit 1")  # noqa: S608
+            except duckdb.BinderException:
+                bad = (stored[column].lower(),)
+            except duckdb.Error as problem:
+                return file.name, _unreadable(file.name, dataset.format, problem)
+            if bad:
+                kind = _KINDS[about.type]
+                return file.name, f"{about.label} ({column}) must be {kind}, and {file.name} has {bad[0]!r:.60}."
+    return files[0].name, f"{files[0].name} cannot be read with the declared types."
 
 
 def _attach(
@@ -205,24 +206,24 @@ def _attach(
     """Columns of other published datasets by left joins; the result is the view ``final``."""
     joins, shown = (
         "",
-        [f'own."{c}"' for c in dataset.columns if c not in {x for a in dataset.attach for x in a.columns}],
+        [f"own.{quoted(c)}" for c in dataset.columns if c not in {x for a in dataset.attach for x in a.columns}],
     )
     for place, attach in enumerate(dataset.attach):
         if attach.dataset not in attached:
             raise _Wrong(dataset.path, f"{dataset.label} needs {attach.dataset}, which is not published yet.")
         files = lake_delta.files(published, Table(attach.dataset, attached[attach.dataset]))
-        listed = ", ".join(f"'{_quoted(Path(f))}'" for f in files)
-        keys = ", ".join(f'"{k}"' for k in attach.on.values())
+        listed = ", ".join(text(f) for f in files)
+        keys = ", ".join(quoted(k) for k in attach.on.values())
         source = f"read_parquet([{listed}])"
         twice = _row(connection, f"select {keys} from {source} group by {keys} having count(*) > 1 limit 1")  # noqa: S608
         if twice:
             raise _Wrong(
                 dataset.path, f"{attach.dataset} must have one row for each {keys}, and has several of {twice[0]}."
             )
-        on = " and ".join(f'own."{o}" = a{place}."{t}"' for o, t in attach.on.items())
+        on = " and ".join(f"own.{quoted(o)} = a{place}.{quoted(t)}" for o, t in attach.on.items())
         joins += f" left join {source} a{place} on {on}"
-        shown += [f'a{place}."{theirs}" as "{ours}"' for ours, theirs in attach.columns.items()]
-    order = ", ".join(f'"{c}"' for c in dataset.order)
+        shown += [f"a{place}.{quoted(theirs)} as {quoted(ours)}" for ours, theirs in attach.columns.items()]
+    order = ", ".join(quoted(c) for c in dataset.order)
     ordered = f" order by {order}" if order else ""
     connection.execute(f"create table final as select {', '.join(shown)} from own{joins}{ordered}")  # noqa: S608
 
@@ -231,19 +232,23 @@ def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: str) -
     rows = int(connection.sql("select count(*) from final").fetchall()[0][0])
     if rows == 0:
         raise _Wrong(file, f"{dataset.label} must have rows, and {file} has none.")
-    keys = ", ".join(f'"{k}"' for k in dataset.key)
+    keys = ", ".join(quoted(k) for k in dataset.key)
     twice = _row(connection, f"select {keys} from final group by {keys} having count(*) > 1 limit 1")  # noqa: S608
     if twice:
         raise _Wrong(file, f"The key of {dataset.label} must be unique, and {', '.join(map(str, twice))} stands twice.")
     for column in (*dataset.key, *(c for c, about in dataset.columns.items() if about.required)):
-        blank = connection.sql(f'select count(*) from final where "{column}" is null').fetchall()[0][0]  # noqa: S608
+        blank = connection.sql(f"select count(*) from final where {quoted(column)} is null").fetchall()[0][0]  # noqa: S608
         if blank:
             raise _Wrong(file, f"{column} of {dataset.label} must not be blank, and {blank} rows have none.")
+    for column in (c for c, about in dataset.columns.items() if about.type == "number"):
+        if _row(connection, f"select 1 from final where isinf({quoted(column)}) limit 1"):  # noqa: S608
+            label = dataset.columns[column].label
+            raise _Wrong(file, f"{label} ({column}) must be a number, and a row has an infinite one.")
     return rows
 
 
 def _write(connection: duckdb.DuckDBPyConnection, name: str, *, dataset: Dataset, published: Path) -> int:
-    columns = ", ".join(f'"{c}"' for c in dataset.columns)
+    columns = ", ".join(quoted(c) for c in dataset.columns)
     reader = connection.sql(f"select {columns} from final").to_arrow_reader(100_000)  # noqa: S608
     return lake_delta.write(published, name, reader)
 
@@ -251,17 +256,18 @@ def _write(connection: duckdb.DuckDBPyConnection, name: str, *, dataset: Dataset
 def _newest(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> datetime | None:
     if dataset.time is None:
         return None
-    query = f'select epoch(max("{dataset.time}")) from final'  # noqa: S608
+    query = f"select epoch(max({quoted(dataset.time)})) from final"  # noqa: S608
     found = connection.sql(query).fetchall()[0][0]
     return None if found is None else datetime.fromtimestamp(float(found), UTC)
 
 
-def _quoted(file: Path) -> str:
-    return str(file).replace("'", "''")
-
-
-def _first(problem: duckdb.Error) -> str:
-    return str(problem).splitlines()[0][:160]
+def _unreadable(file: str, form: str, problem: duckdb.Error) -> str:
+    """What is wrong with a file that the engine cannot parse; the engine's own words hold paths and settings."""
+    line = re.search(r"CSV Error on Line: (\d+)", str(problem))
+    if form != "csv":
+        return f"{file} is damaged or only half written and cannot be read."
+    where = f"line {line[1]} has" if line else "it has"
+    return f"{file} cannot be read as CSV: {where} another delimiter, quoting, encoding or number of columns."
 
 
 def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[object, ...] | None:

@@ -1,0 +1,392 @@
+"""Publication: what is wrong with a file is one sentence, nothing is bent, and the last good version serves on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import write_deltalake
+
+from data import lake_delta, publications
+from data.definitions import Attach, Column, CsvFormat, Dataset, LakeFile, Noun
+from data.publication import Published, Rejected, check_and_publish, publication_order, source_fingerprint
+from data.questions import Table
+from services import refresh, snapshots
+from tests.house import House
+
+COLUMNS = {
+    "id": Column(label="Number", type="integer"),
+    "name": Column(label="Name", type="string", required=True),
+    "money": Column(label="Money", type="number"),
+    "day": Column(label="Day", type="date"),
+    "at": Column(label="Time", type="timestamp"),
+    "yes": Column(label="Answer", type="boolean"),
+}
+GOOD = {
+    "id": [1, 2, 3],
+    "name": ["Ä", "it's", "c"],
+    "money": [1.5, None, -2.25],
+    "day": [datetime(2024, 1, 1).date(), None, datetime(2024, 2, 29).date()],
+    "at": [datetime(2024, 1, 1, 12, tzinfo=UTC), None, datetime(2024, 3, 1, tzinfo=UTC)],
+    "yes": [True, None, False],
+}
+NOUN = Noun(one="row", many="rows")
+
+
+def lake_of(**datasets: Dataset) -> LakeFile:
+    return LakeFile(name="Test", datasets=datasets)
+
+
+def things(**changes: object) -> Dataset:
+    said = {"label": "Things", "noun": NOUN, "path": "things*.parquet", "key": ("id",), "grain": "a thing"}
+    return Dataset(**{**said, "columns": COLUMNS, "time": "at", **changes})
+
+
+class Place:
+    """A raw folder and a published one."""
+
+    def __init__(self, root: Path) -> None:
+        self.raw, self.published = root / "raw it's", root / "published"
+        self.raw.mkdir()
+
+    def publish(self, dataset: Dataset, **attached: int) -> Published | Rejected:
+        return check_and_publish(
+            lake_of(things=dataset), "things", raw=self.raw, published=self.published, attached=attached
+        )
+
+    def rows(self, made: Published | Rejected) -> pd.DataFrame:
+        assert isinstance(made, Published), made
+        return pd.read_parquet(list(lake_delta.files(self.published, Table("things", made.version))))
+
+    def parquet(self, name: str, columns: dict[str, object]) -> Path:
+        target = self.raw / name
+        pq.write_table(pa.table(columns), target)
+        return target
+
+    def csv(self, text: str, name: str = "things.csv", encoding: str = "utf-8") -> None:
+        (self.raw / name).write_text(text, encoding=encoding)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def refused(made: Published | Rejected, *words: str) -> Rejected:
+    assert isinstance(made, Rejected), made
+    for word in words:
+        assert word in made.reason, made.reason
+    assert made.reason.endswith(".") and "\n" not in made.reason and "/raw" not in made.reason, made.reason
+    assert made.next_step
+    return made
+
+
+def test_a_good_file_is_published_as_it_is(place):
+    place.parquet("things.parquet", GOOD)
+    made = place.publish(things())
+    assert isinstance(made, Published)
+    assert (made.rows, made.newest) == (3, datetime(2024, 3, 1, tzinfo=UTC))
+    found = place.rows(made)
+    assert found.columns.tolist() == list(COLUMNS)
+    assert found.name.tolist() == ["Ä", "it's", "c"] and found.money.isna().tolist() == [False, True, False]
+
+
+def test_a_column_that_the_workspace_does_not_name_is_not_published(place):
+    place.parquet("things.parquet", {**GOOD, "iban": ["CH1", "CH2", "CH3"]})
+    assert "iban" not in place.rows(place.publish(things())).columns
+
+
+def test_the_declared_order_is_the_order_of_the_rows(place):
+    place.parquet("things.parquet", {**GOOD, "id": [3, 1, 2]})
+    assert place.rows(place.publish(things(order=("id",)))).id.tolist() == [1, 2, 3]
+
+
+def test_several_files_are_one_dataset_whatever_the_order_of_their_columns(place):
+    place.parquet("things-1.parquet", GOOD)
+    place.parquet("things-2.parquet", {n: GOOD[n] for n in reversed(GOOD)} | {"id": [4, 5, 6]})
+    assert sorted(place.rows(place.publish(things())).id) == [1, 2, 3, 4, 5, 6]
+
+
+def test_no_file(place):
+    assert refused(place.publish(things()), "Things has no file at things*.parquet").file == "things*.parquet"
+
+
+@pytest.mark.parametrize("keep", [0, 4, 200, -8, -1])
+def test_a_truncated_parquet_file(place, keep):
+    file = place.parquet("things.parquet", GOOD)
+    file.write_bytes(file.read_bytes()[:keep])
+    refused(place.publish(things()), "things.parquet", "damaged or only half written")
+
+
+def test_a_parquet_file_whose_pages_are_damaged_though_its_foot_is_well(place):
+    count = 5_000
+    file = place.parquet(
+        "things.parquet",
+        {n: [v[0]] * count for n, v in GOOD.items()}
+        | {"id": range(count), "name": [f"name {i}" for i in range(count)]},
+    )
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle - 400 : middle + 400] = b"\x07" * 800
+    file.write_bytes(content)
+    refused(place.publish(things()), "things.parquet", "damaged")
+
+
+def test_one_damaged_file_among_good_ones_is_named(place):
+    place.parquet("things-1.parquet", GOOD)
+    (place.raw / "things-2.parquet").write_bytes(b"PAR1")
+    assert refused(place.publish(things()), "things-2.parquet").file == "things-2.parquet"
+
+
+def test_a_missing_column(place):
+    place.parquet("things.parquet", {n: v for n, v in GOOD.items() if n != "money"})
+    refused(place.publish(things()), "Things must have the column money")
+
+
+def test_a_column_missing_in_one_of_several_files_is_not_read_as_blanks(place):
+    place.parquet("things-1.parquet", GOOD)
+    place.parquet("things-2.parquet", {n: v for n, v in GOOD.items() if n != "money"} | {"id": [4, 5, 6]})
+    refused(place.publish(things()), "column money", "things-2.parquet")
+
+
+def test_an_empty_file(place):
+    place.parquet("things.parquet", {n: pa.array(v).slice(0, 0) for n, v in GOOD.items()})
+    refused(place.publish(things()), "Things must have rows")
+
+
+def test_a_key_that_stands_twice(place):
+    place.parquet("things.parquet", {**GOOD, "id": [1, 2, 2]})
+    refused(place.publish(things()), "key of Things must be unique", "2")
+
+
+def test_a_blank_key_and_a_blank_required_column(place):
+    place.parquet("things.parquet", {**GOOD, "id": [1, None, 3]})
+    refused(place.publish(things()), "id of Things must not be blank")
+    place.parquet("things.parquet", {**GOOD, "name": ["a", None, "c"]})
+    refused(place.publish(things()), "name of Things must not be blank")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("id", [1.0, 2.5, 3.0], "Number (id) must be a whole number, and things.parquet has 2.5."),
+        ("id", ["1", "two", "3"], "Number (id) must be a whole number, and things.parquet has 'two'."),
+        ("money", ["1.5", "12,50", "2"], "Money (money) must be a number, and things.parquet has '12,50'."),
+        ("day", ["2024-01-01", "31.12.2024", None], "Day (day) must be a date, and things.parquet has '31.12.2024'."),
+        ("yes", ["true", "maybe", None], "Answer (yes) must be true or false, and things.parquet has 'maybe'."),
+        ("at", ["2024-01-01 10:00", "noon", None], "Time (at) must be a time, and things.parquet has 'noon'."),
+        ("money", [1.0, float("inf"), 2.0], "Money (money) must be a number, and a row has an infinite one."),
+    ],
+)
+def test_a_value_of_another_type_is_named_and_never_bent(place, column, values, said):
+    place.parquet("things.parquet", {**GOOD, column: values})
+    assert refused(place.publish(things())).reason == said
+
+
+def test_values_that_are_of_the_type_in_another_dress_are_taken(place):
+    other = {"id": ["1", "2", "3"], "money": [1, 2, 3], "day": ["2024-01-01", None, "2024-02-29"], "yes": [1, None, 0]}
+    place.parquet("things.parquet", {**GOOD, **other})
+    found = place.rows(place.publish(things()))
+    assert found.id.tolist() == [1, 2, 3] and found.money.tolist() == [1.0, 2.0, 3.0]
+    assert str(found.day[2]) == "2024-02-29" and found.yes.tolist() == [True, None, False]
+
+
+def test_not_a_number_is_a_blank(place):
+    place.parquet("things.parquet", {**GOOD, "money": pa.array([1.0, float("nan"), None])})
+    assert place.rows(place.publish(things())).money.isna().tolist() == [False, True, True]
+
+
+# ── CSV ───────────────────────────────────────────────────────────────────────────────────────────
+
+SWISS = CsvFormat(delimiter=";", encoding="latin-1", decimal=",", missing=("", "k.A."))
+PLAIN = {n: COLUMNS[n] for n in ("id", "name", "money")}
+
+
+def swiss(**changes: object) -> Dataset:
+    return things(path="things*.csv", format="csv", columns=PLAIN, time=None, **{"csv": SWISS, **changes})
+
+
+def test_a_csv_with_semicolons_decimal_commas_and_latin_letters(place):
+    place.csv(
+        'id;name;money\n1;Müller & Söhne;1.234,50\n2;"Bäcker; ""Zum Löwen""";k.A.\n3;c;-0,25\n', encoding="latin-1"
+    )
+    found = place.rows(place.publish(swiss()))
+    assert found.name.tolist() == ["Müller & Söhne", 'Bäcker; "Zum Löwen"', "c"]
+    assert found.money[0] == 1234.5 and pd.isna(found.money[1]) and found.money[2] == -0.25
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"), [("12,5", 12.5), ("1.234.567,8", 1234567.8), ("1.234", 1234.0), ("+7", 7.0), ("1,5e3", 1500.0)]
+)
+def test_numbers_as_they_are_written_with_a_decimal_comma(place, cell, kept):
+    place.csv(f"id;name;money\n1;a;{cell}\n")
+    assert place.rows(place.publish(swiss())).money.tolist() == [kept]
+
+
+@pytest.mark.parametrize(
+    "cell", ["12.5", "1,234.50", "1.23.4", "zwölf", "1 000", "0x10", "1.2345,0", ",", "CHF 5", "inf"]
+)
+def test_a_number_in_another_way_of_writing_is_refused_not_bent(place, cell):
+    place.csv(f"id;name;money\n1;a;1,5\n2;b;{cell}\n", encoding="latin-1")
+    reason = refused(place.publish(swiss())).reason
+    assert reason == f"Money (money) must be a number, and things.csv has {cell!r}."
+
+
+@pytest.mark.parametrize("cell", ["1.5", "1,5", "1e3", "1.5.0", "eins"])
+def test_a_whole_number_must_be_whole(place, cell):
+    dataset = things(path="things.csv", format="csv", columns=PLAIN, time=None, csv=CsvFormat(delimiter=";"))
+    place.csv(f"id;name;money\n{cell};a;1\n")
+    assert refused(place.publish(dataset)).reason == f"Number (id) must be a whole number, and things.csv has {cell!r}."
+
+
+def test_thousands_of_a_whole_number(place):
+    place.csv("id;name;money\n1.234;a;1\n")
+    assert place.rows(place.publish(swiss())).id.tolist() == [1234]
+
+
+def test_the_file_with_the_wrong_value_is_named_among_several(place):
+    place.csv("id;name;money\n1;a;1,5\n", "things-1.csv")
+    place.csv("id;name;money\n2;b;viel\n", "things-2.csv")
+    assert refused(place.publish(swiss()), "things-2.csv", "viel").file == "things-2.csv"
+
+
+def test_columns_of_another_file_in_another_order_are_read_by_name(place):
+    place.csv("id;name;money\n1;7;1,5\n", "things-1.csv")
+    place.csv("name;id;money\n8;2;2,5\n", "things-2.csv")
+    found = place.rows(place.publish(swiss()))
+    assert sorted(zip(found.id, found.name, strict=True)) == [(1, "7"), (2, "8")]
+
+
+def test_a_csv_without_a_column_with_another_delimiter_or_with_a_ragged_line(place):
+    place.csv("id;name\n1;a\n")
+    refused(place.publish(swiss()), "column money")
+    place.csv("id,name,money\n1,a,2\n")
+    refused(place.publish(swiss()), "must have the column")
+    place.csv("id;name;money\n1;a;2\n3;b;4;5;6\n")
+    refused(place.publish(swiss()), "things.csv", "number of columns")
+
+
+def test_letters_in_another_encoding_are_refused(place):
+    dataset = swiss(csv=SWISS.model_copy(update={"encoding": "utf-8"}))
+    place.csv("id;name;money\n1;Müller;2\n", encoding="latin-1")
+    refused(place.publish(dataset), "things.csv", "line 2")
+
+
+# ── attaching, versions, order ────────────────────────────────────────────────────────────────────
+
+
+def shops(place: Place, keys: list[int]) -> tuple[LakeFile, int]:
+    shop = Dataset(
+        label="Shops", noun=NOUN, path="shops.parquet", key=("name", "shop"), grain="a shop",
+        columns={"shop": Column(label="S", type="integer"), "name": Column(label="N"), "tour": Column(label="T")},
+    )  # fmt: skip
+    attach = Attach(dataset="shops", on={"id": "shop"}, columns={"tour": "tour"})
+    dataset = things(columns={**COLUMNS, "tour": Column(label="Tour")}, attach=(attach,))
+    lake = lake_of(things=dataset, shops=shop)
+    place.parquet(
+        "shops.parquet", {"shop": keys, "name": list("abc")[: len(keys)], "tour": ["N", "S", "W"][: len(keys)]}
+    )
+    made = check_and_publish(lake, "shops", raw=place.raw, published=place.published, attached={})
+    assert isinstance(made, Published)
+    return lake, made.version
+
+
+def test_columns_of_another_dataset_are_attached_and_strangers_stay_blank(place):
+    lake, version = shops(place, [1, 3])
+    place.parquet("things.parquet", GOOD)
+    made = check_and_publish(lake, "things", raw=place.raw, published=place.published, attached={"shops": version})
+    assert place.rows(made).sort_values("id").tour.fillna("").tolist() == ["N", "", "S"]
+
+
+def test_attaching_never_multiplies_rows(place):
+    lake, version = shops(place, [1, 1])
+    place.parquet("things.parquet", GOOD)
+    made = check_and_publish(lake, "things", raw=place.raw, published=place.published, attached={"shops": version})
+    refused(made, "shops must have one row for each")
+
+
+def test_what_it_attaches_from_must_be_published_first(place):
+    lake, _ = shops(place, [1, 3])
+    place.parquet("things.parquet", GOOD)
+    refused(
+        check_and_publish(lake, "things", raw=place.raw, published=place.published, attached={}), "not published yet"
+    )
+    assert publication_order(lake) == ("shops", "things")
+
+
+def test_a_circle_of_attachments_is_an_error():
+    one = things(attach=(Attach(dataset="b", on={"id": "id"}, columns={"x": "name"}),))
+    two = things(attach=(Attach(dataset="a", on={"id": "id"}, columns={"x": "name"}),))
+    with pytest.raises(ValueError, match="circle"):
+        publication_order(lake_of(a=one, b=two))
+
+
+def test_a_foreign_delta_table_is_copied_with_its_partitions(place):
+    rows = pa.table({"id": [1, 2, 3], "name": ["a", "b", "c"], "money": [1.0, 2.0, 3.0], "part": ["x y", "50%", "ü/1"]})
+    write_deltalake(str(place.raw / "things 1"), rows, partition_by=["part"])
+    dataset = things(path="things 1", format="delta", columns=PLAIN, time=None)
+    assert sorted(place.rows(place.publish(dataset)).id) == [1, 2, 3]
+
+
+def test_the_fingerprint_follows_files_definition_and_what_is_attached(place):
+    assert source_fingerprint(things(), place.raw, {}) == ""
+    place.parquet("things.parquet", GOOD)
+    first = source_fingerprint(things(), place.raw, {})
+    assert first == source_fingerprint(things(), place.raw, {})
+    assert first != source_fingerprint(things(order=("id",)), place.raw, {})
+    assert first != source_fingerprint(things(), place.raw, {"shops": 1})
+    place.parquet("things-2.parquet", {**GOOD, "id": [4, 5, 6]})
+    assert first != source_fingerprint(things(), place.raw, {})
+
+
+# ── the last good version serves on ───────────────────────────────────────────────────────────────
+
+
+def deliveries(house: House) -> Path:
+    return house.sources.settings.lake / "buchhaltung" / "lieferungen-2024.csv"
+
+
+@pytest.mark.parametrize("spoil", ["gone", "empty", "cut", "types", "twice"])
+def test_a_spoiled_file_is_held_back_and_the_last_version_serves_on(own_bakery, spoil):
+    sources, file = own_bakery.sources, deliveries(own_bakery)
+    viewer = own_bakery.viewer("leitung")
+    before = snapshots.snapshot(viewer, sources, "lieferungen")
+    good = file.read_text(encoding="latin-1")
+    lines = good.splitlines(keepends=True)
+    bad = {
+        "empty": "", "cut": good[: len(good) // 2] + '"', "types": good.replace(";Weggli;", ";Weggli;viel", 1),
+        "twice": good + lines[1],
+    }  # fmt: skip
+    file.unlink() if spoil == "gone" else file.write_text(bad[spoil], encoding="latin-1")
+    done = refresh.refresh(sources)
+    assert [name for name, _ in done.held_back] == ["lieferungen"]
+    after = snapshots.snapshot(viewer, sources, "lieferungen")
+    assert (after.table, after.rows) == (before.table, before.rows)
+    assert after.stale and "held back" in after.stale_reason and "last good version serves on" in after.stale_reason
+    with sources.store.read() as session:
+        held = publications.open_quarantine(session, "lieferungen")
+    assert len(held) == 1
+    file.write_text(good, encoding="latin-1")
+    assert refresh.refresh(sources).held_back == ()
+    assert not snapshots.snapshot(viewer, sources, "lieferungen").stale
+
+
+def test_a_refresh_without_a_change_does_nothing(own_bakery):
+    before = snapshots.snapshot(None, own_bakery.sources, "vertraege")
+    done = refresh.refresh(own_bakery.sources)
+    assert (done.published, done.held_back) == ((), ())
+    assert snapshots.snapshot(None, own_bakery.sources, "vertraege") == before
+
+
+def test_what_is_attached_is_published_again_with_what_it_comes_from(own_bakery):
+    """A customer changes the round: the deliveries carry the new round, or a row rule would show the old one's."""
+    sources = own_bakery.sources
+    file = sources.settings.lake / "stamm" / "abnehmer.parquet"
+    known = pd.read_parquet(file)
+    known.loc[known.index[0], "tour"] = "Süd & Tal"
+    known.to_parquet(file, index=False)
+    assert set(refresh.refresh(sources).published) == {"abnehmer", "lieferungen", "vertraege"}
