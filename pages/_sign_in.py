@@ -72,7 +72,7 @@ def add(server: Flask, screen_of: Any) -> None:
     @server.post("/sign-out")
     def leave() -> Any:
         _end_session(screen_of())
-        answer = redirect("/sign-in", 303)
+        answer = redirect("/sign-in")
         answer.headers["Clear-Site-Data"] = '"cache"'  # nothing personal is kept in the browser's storage
         return answer
 
@@ -95,7 +95,7 @@ def _let_in(screen: Screen, session_id: str) -> Any:
         return _page(screen, "The sign-in was not completed. Try again."), 401
     _end_session(screen)
     login_user(SignedIn(found))
-    return redirect(safe_next(request.args.get("next")) if found.viewer.grants else found.viewer.home, 303)
+    return redirect(safe_next(request.args.get("next")) if found.viewer.grants else found.viewer.home)
 
 
 def _end_session(screen: Screen) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime
 
 from data import catalogue_log, publications
 from data.definitions import Dataset, Metric, Workspace
-from data.questions import Table
 from data.tables import Publication, Quarantined
 from services import row_counts, wording
 from services.access import Viewer, decide, masks, require, rows
 from services.errors import NotFound
-from services.sources import Sources, now
+from services.snapshots import Snapshot, published
+from services.sources import Sources
 
 VERSIONS_SHOWN = 6
 TYPE_WORDS: Mapping[str, str] = {
@@ -99,7 +99,7 @@ class DatasetDetail:
     many: str
     key: tuple[str, ...]
     time: str
-    newest: datetime | None
+    newest: date | None
     promise: str
     visible: int | None
     reason: str
@@ -117,7 +117,7 @@ class Catalogue:
 
     name: str
     note: str
-    as_of: datetime
+    as_of: date
     data_clock: bool
     zone: str
     datasets: tuple[DatasetLine, ...]
@@ -142,24 +142,22 @@ def catalogue(viewer: Viewer, sources: Sources, focus: str = "") -> Catalogue:
     lake = sources.workspace.lake
     if focus and focus not in lake.datasets:
         raise NotFound(f"There is no dataset named {focus[:60]}.", next_step="Choose one of the list.")
+    now, held = published(sources), _all_held(sources)
+    troubled = {h.dataset for h in held}
+    found = focus or next((n for n in lake.datasets if n in troubled), next(iter(lake.datasets)))
     with sources.store.read() as session:
-        current = publications.all_current(session)
-        open_ = publications.open_quarantine(session)
-        found = focus or next(
-            (n for n in lake.datasets if any(q.dataset == n for q in open_)), next(iter(lake.datasets))
-        )
         history = publications.history(session, found, VERSIONS_SHOWN)
-    at = now(sources)
-    held = tuple(_held(lake.datasets[q.dataset], q, q.dataset in current) for q in open_ if q.dataset in lake.datasets)
-    lines = {n: _line(n, d, current.get(n), at=at, held=held) for n, d in lake.datasets.items()}
+    lines = {
+        n: _line(d, n, now.snapshots.get(n), today=now.today, held=n in troubled) for n, d in lake.datasets.items()
+    }
     return Catalogue(
         name=lake.name,
         note=lake.note,
-        as_of=at,
+        as_of=now.today,
         data_clock=lake.clock == "data",
         zone=lake.timezone,
         datasets=tuple(lines.values()),
-        focus=_detail(viewer, sources, lines[found], published=current.get(found), history=history, held=held),
+        focus=_detail(viewer, sources, lines[found], found=now.snapshots.get(found), history=history, held=held),
         held=held,
     )
 
@@ -167,11 +165,7 @@ def catalogue(viewer: Viewer, sources: Sources, focus: str = "") -> Catalogue:
 def held_files(viewer: Viewer, sources: Sources) -> tuple[HeldFile, ...]:
     """Every file that is held back now."""
     require(viewer, "workspace:check")
-    datasets = sources.workspace.lake.datasets
-    with sources.store.read() as session:
-        current = publications.all_current(session)
-        open_ = publications.open_quarantine(session)
-    return tuple(_held(datasets[q.dataset], q, q.dataset in current) for q in open_ if q.dataset in datasets)
+    return _all_held(sources)
 
 
 def refused_models(viewer: Viewer, sources: Sources) -> tuple[RefusedModel, ...]:
@@ -182,26 +176,27 @@ def refused_models(viewer: Viewer, sources: Sources) -> tuple[RefusedModel, ...]
     return tuple(RefusedModel(v.registered, v.version, tuple(v.aliases), v.reason, v.next_step) for v in found)
 
 
-def _line(
-    name: str, about: Dataset, published: Publication | None, *, at: datetime, held: tuple[HeldFile, ...]
-) -> DatasetLine:
-    own = [h for h in held if h.dataset == name]
-    if published is None:
-        said = "Not published: its file is held back" if own else "Not published yet"
-        return DatasetLine(name, about.label, None, "held" if own else "missing", said)
-    if own:
-        return DatasetLine(name, about.label, published.rows, "held", "A newer file is held back")
-    late = _late(about, published, at)
-    if late:
-        return DatasetLine(name, about.label, published.rows, "stale", late)
-    newest = f"To {wording.day(published.newest)}" if published.newest else f"Version {published.version}"
-    return DatasetLine(name, about.label, published.rows, "fresh", newest)
+def _all_held(sources: Sources) -> tuple[HeldFile, ...]:
+    datasets = sources.workspace.lake.datasets
+    with sources.store.read() as session:
+        current = publications.all_current(session)
+        open_ = publications.open_quarantine(session)
+    return tuple(_held(datasets[q.dataset], q, q.dataset in current) for q in open_ if q.dataset in datasets)
 
 
-def _late(about: Dataset, published: Publication, at: datetime) -> str:
-    if about.freshness is None or published.newest is None or at - published.newest <= timedelta(days=about.freshness):
-        return ""
-    return f"Ends {wording.day(published.newest)}, {(at - published.newest).days} days ago"
+def _line(about: Dataset, name: str, found: Snapshot | None, *, today: date, held: bool) -> DatasetLine:
+    if found is None:
+        said = "Not published: its file is held back" if held else "Not published yet"
+        return DatasetLine(name, about.label, None, "held" if held else "missing", said)
+    if held:
+        return DatasetLine(name, about.label, found.rows, "held", "A newer file is held back")
+    if found.newest_day is None:
+        return DatasetLine(name, about.label, found.rows, "fresh", "No dates of its own")
+    if found.stale:
+        age = (today - found.newest_day).days
+        said = f"Ends {wording.day(found.newest_day)}, {age:,} days ago"
+        return DatasetLine(name, about.label, found.rows, "stale", said)
+    return DatasetLine(name, about.label, found.rows, "fresh", f"To {wording.day(found.newest_day)}")
 
 
 def _detail(
@@ -209,17 +204,17 @@ def _detail(
     sources: Sources,
     line: DatasetLine,
     *,
-    published: Publication | None,
+    found: Snapshot | None,
     history: list[Publication],
     held: tuple[HeldFile, ...],
 ) -> DatasetDetail:
     about = sources.workspace.lake.datasets[line.name]
     where, hidden = rows(viewer, line.name), masks(viewer, line.name)
     visible, filled = None, {}
-    if published is not None:
-        table = Table(line.name, published.version)
-        visible = row_counts.visible(sources, table, published.rows, where=where)
-        filled = row_counts.filled(sources, table, about, where=where, hidden=hidden)
+    if found is not None:
+        visible = row_counts.visible(sources, found.table, found.rows, where=where)
+        filled = row_counts.filled(sources, found.table, about, where=where, hidden=hidden)
+    stored = next((p.columns for p in history if p.current), {})
     return DatasetDetail(
         line=line,
         description=about.description,
@@ -227,12 +222,12 @@ def _detail(
         many=about.noun.many,
         key=tuple(about.columns[k].label if k in about.columns else k for k in about.key),
         time=about.columns[about.time].label if about.time and about.time in about.columns else "",
-        newest=published.newest if published else None,
+        newest=found.newest_day if found else None,
         promise=_promise(about),
         visible=visible,
         reason=viewer.scopes[line.name].reason,
         source=f"{about.path} ({about.format})",
-        columns=_columns(sources.workspace, about, published, hidden=hidden, filled=filled),
+        columns=_columns(sources.workspace, about, stored, hidden=hidden, filled=filled),
         invented=tuple(c.label for c in about.columns.values() if c.invented),
         versions=tuple(VersionLine(p.version, p.published_at, p.rows, p.current) for p in history),
         uses=_uses(viewer, sources.workspace, line.name),
@@ -250,13 +245,12 @@ def _promise(about: Dataset) -> str:
 def _columns(
     workspace: Workspace,
     about: Dataset,
-    published: Publication | None,
+    stored: Mapping[str, object],
     *,
     hidden: frozenset[str],
     filled: Mapping[str, float],
 ) -> tuple[ColumnLine, ...]:
     added = {c: workspace.lake.datasets[a.dataset].label for a in about.attach for c in a.columns}
-    stored = published.columns if published else {}
     return tuple(
         ColumnLine(
             name=name,
