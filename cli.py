@@ -1,40 +1,333 @@
-"""The operator's door: ``python cli.py --help``. Each mistake is one sentence on standard error; never a traceback."""
+"""The operator's door: ``python cli.py --help``. No logic.
+
+Each mistake is one plain sentence on standard error and an exit code above 0, never a traceback.
+"""
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from services import admissions, refresh, score_runs
-from services.settings import from_environment
-from services.sources import open_sources
+if TYPE_CHECKING:
+    from services.settings import Settings
+    from services.sources import Sources
+
+ROOT = Path(__file__).resolve().parent
+MARKS = {"ok": "ok   ", "watch": "watch", "bad": "BAD  "}
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Lakelight at the terminal."""
+    """Lakelight: a company's models and data, for business people. Settings: docs/reference/settings.md."""
 
 
-@cli.command("refresh")
-def refresh_all() -> None:
-    """Publish, read the registry, admit and score now, without the worker."""
-    settings = from_environment()
-    settings.instance.mkdir(parents=True, exist_ok=True)
+# ── running ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@cli.command()
+def run() -> None:
+    """Start web and worker together (and prepare the demo beside them); Ctrl-C ends both."""
+    from services import running
+
+    sys.exit(running.run(_settings(), ROOT, click.echo))
+
+
+@cli.command()
+def serve() -> None:
+    """Start the web processes only."""
+    from services import running
+
+    settings = _settings()
+    running.check(settings, click.echo)
+    click.echo(f"Lakelight is served on {running.address(settings)}  (Ctrl-C ends it)")
+    running.become_web(ROOT)
+
+
+@cli.command()
+def worker() -> None:
+    """Start the worker only: publication, registry sync, admission, scoring."""
+    import worker as door
+    from services import instance, logs
+
+    settings = _settings()
+    instance.prepare(settings, click.echo)
+    logs.to_file(settings.instance, "worker")
+    door.work(click.echo)
+
+
+@cli.group()
+def demo() -> None:
+    """The demo workspace."""
+
+
+@demo.command("build")
+@click.option("--lines", is_flag=True, help="Write lines, not a bar: others write to this terminal as well.")
+def demo_build(lines: bool) -> None:
+    """Build the demo's lake and train and register its models; goes on where it was broken off."""
+    from demo import building
+    from services import instance
+
+    settings = _settings()
+    instance.prepare(settings, click.echo)
+    building.run(settings, building.Lines(click.echo) if lines else building.Bar(sys.stdout))
+    if not lines:
+        click.echo("The demo is built. `make run` publishes and scores it; so does `python cli.py refresh`.")
+
+
+# ── work that the worker does as well ─────────────────────────────────────────────────────────────
+
+
+@cli.command()
+def refresh() -> None:
+    """Publish what changed, read the registry, admit and score: all that is due."""
+    with _sources() as sources:
+        _work(sources, ("publish", ""), ("sync", ""), ("score", ""))
+
+
+@cli.command()
+@click.argument("model", default="")
+def score(model: str) -> None:
+    """Score and explain MODEL (all models without it) where a new run is due."""
+    with _sources() as sources:
+        _work(sources, ("score", model))
+
+
+@cli.group()
+def registry() -> None:
+    """The model registry."""
+
+
+@registry.command("sync")
+def registry_sync() -> None:
+    """Read the registry and admit what the workspace uses; says which aliases and models are missing or refused."""
+    from services import admissions
+
+    with _sources() as sources:
+        _work(sources, ("sync", ""))
+        problems = admissions.problems(sources)
+    if problems:
+        raise click.ClickException("\n".join(problems))
+
+
+@cli.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+def jobs(limit: int) -> None:
+    """List the newest jobs."""
+    from services import jobs as job_service
+    from services.operator import operator
+
+    with _sources() as sources:
+        for job in job_service.list_jobs(operator(), sources, limit):
+            click.echo(
+                f"{job.created_at:%Y-%m-%d %H:%M}  {job.state_label:<10} {job.label} {job.subject}  {job.message}"
+            )
+
+
+# ── people ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cli.group()
+def user() -> None:
+    """People who may sign in."""
+
+
+@user.command("add")
+@click.argument("email")
+@click.option("--name", required=True, help="The person's name.")
+@click.option("--role", required=True, help="A role of access.yml.")
+@click.option("--attribute", "attributes", multiple=True, metavar="NAME=VALUE[,VALUE]", help="May be repeated.")
+def user_add(email: str, name: str, role: str, attributes: tuple[str, ...]) -> None:
+    """Add a person and show a one-time password, once."""
+    from services import instance, people
+    from services.operator import operator
+
+    instance.prepare(_settings(), click.echo)
+    with _sources() as sources:
+        held = dict(_attribute(one) for one in attributes)
+        password = people.add_person(operator(), sources, email=email, name=name, role=role, attributes=held)
+    click.echo(f"{email} may sign in with the one-time password {password}")
+
+
+@user.command("list")
+def user_list() -> None:
+    """List everybody."""
+    from services import people
+    from services.operator import operator
+
+    with _sources() as sources:
+        for p in people.list_people(operator(), sources):
+            held = "; ".join(f"{label}: {values}" for label, values in p.attributes)
+            state = "" if p.active else "disabled"
+            click.echo(f"{p.email:<36} {p.name:<28} {p.role_label:<16} {held} {state}".rstrip())
+
+
+@user.command("disable")
+@click.argument("email")
+def user_disable(email: str) -> None:
+    """Disable a person; their sessions end at once."""
+    _set_active(email, False)
+
+
+@user.command("enable")
+@click.argument("email")
+def user_enable(email: str) -> None:
+    """Let a disabled person in again."""
+    _set_active(email, True)
+
+
+@user.command("password")
+@click.argument("email")
+def user_password(email: str) -> None:
+    """Give a person a new one-time password; their sessions end."""
+    from services import people
+    from services.operator import operator
+
+    with _sources() as sources:
+        password = people.new_password(operator(), sources, _person(sources, email))
+    click.echo(f"{email} may sign in with the one-time password {password}")
+
+
+# ── looking ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@cli.group()
+def workspace() -> None:
+    """The workspace's files."""
+
+
+@workspace.command("check")
+def workspace_check() -> None:
+    """Check the workspace's files, and what stands behind them: data, models, people, freshness."""
+    from services import instance
+    from services import workspace_check as checks
+    from services.operator import operator
+    from services.sources import open_sources
+
+    settings = _settings()
     sources = open_sources(settings)
-    sources.store.migrate()
-    refresh.refresh(sources, say=click.echo)
-    synced = admissions.sync(sources)
-    click.echo(synced.sentence)
-    for one in synced.to_admit:
-        registered, _, number = one.rpartition("/")
-        click.echo(admissions.admit_version(sources, registered, number))
-    for model in sources.workspace.models.models:
-        wanted = score_runs.wanted(sources, model)
-        if wanted is None:
-            continue
-        scored = score_runs.write_scores(sources, model, wanted)
-        replay = score_runs.write_replay(sources, model, wanted)
-        click.echo(score_runs.make_visible(sources, model, wanted, scored=scored, replay=replay))
+    click.echo(f"The files in {settings.workspace} have no mistake.")
+    if not instance.is_ready(settings):
+        click.echo(f"Nothing runs in {settings.instance} yet, so only the files were checked.")
+        return
+    found = checks.check(operator(), sources)
+    for part in found.parts:
+        click.echo(f"\n{part.label}")
+        for line in part.lines:
+            click.echo(f"  {MARKS[line.state]}  {line.sentence} {line.next_step}".rstrip())
+    sources.close()
+    if found.state == "bad":
+        raise click.ClickException("The workspace needs attention: see the lines marked BAD.")
+
+
+@cli.command()
+@click.option("--act", default="", help="One kind of act, such as leads.export.")
+@click.option("--person", default="", help="One person's e-mail.")
+def audit(act: str, person: str) -> None:
+    """Show the newest events of the audit log."""
+    from services import audit as audit_service
+    from services.operator import operator
+
+    with _sources() as sources:
+        page = audit_service.events(operator(), sources, audit_service.AuditQuery(act=act, person=person))
+        for e in page.lines:
+            denied = "" if e.allowed else f"DENIED {e.reason}"
+            click.echo(f"{e.at:%Y-%m-%d %H:%M:%S}  {e.person:<36} {e.act:<18} {e.resource} {denied}".rstrip())
+
+
+# ── what the commands share ───────────────────────────────────────────────────────────────────────
+
+
+def _settings() -> Settings:
+    from services.settings import from_environment
+
+    return from_environment()
+
+
+@contextmanager
+def _sources() -> Iterator[Sources]:
+    """The sources of an instance that was started before."""
+    from services import instance, logs
+    from services.sources import open_sources
+
+    settings = _settings()
+    instance.check_there(settings)
+    instance.prepare(settings, click.echo)
+    logs.to_file(settings.instance, "cli")
+    sources = open_sources(settings)
+    try:
+        yield sources
+    finally:
+        sources.close()
+
+
+def _work(sources: Sources, *jobs: tuple[str, str]) -> None:
+    from services import by_hand
+
+    problems = [p for kind, subject in jobs if (p := by_hand.do(sources, kind, subject, click.echo))]
+    if problems:
+        raise click.ClickException("\n".join(problems))
+
+
+def _set_active(email: str, active: bool) -> None:
+    from services import people
+    from services.operator import operator
+
+    with _sources() as sources:
+        people.set_active(operator(), sources, _person(sources, email), active)
+    click.echo(f"{email} is {'enabled' if active else 'disabled'}.")
+
+
+def _person(sources: Sources, email: str) -> int:
+    from services import people
+    from services.operator import operator
+
+    found = [p.id for p in people.list_people(operator(), sources) if p.email == email.strip().lower()]
+    if not found:
+        raise click.ClickException(f"Nobody has the e-mail {email}. `python cli.py user list` shows everybody.")
+    return found[0]
+
+
+def _attribute(said: str) -> tuple[str, list[str]]:
+    name, equals, values = said.partition("=")
+    if not equals:
+        raise click.ClickException(f"An attribute must look like territory=North,South, got {said!r}.")
+    return name.strip(), [v.strip() for v in values.split(",") if v.strip()]
+
+
+def _log_somewhere() -> None:
+    """Into the instance's log where there can be one; never onto the terminal."""
+    from services import logs
+
+    logging.getLogger().addHandler(logging.NullHandler())
+    with suppress(Exception):
+        logs.to_file(_settings().instance, "cli")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; gives the exit code. What went wrong is said in a sentence."""
+    try:
+        cli.main(arguments, prog_name="python cli.py", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as problem:
+        problem.show()
+        return problem.exit_code
+    except SystemExit as over:
+        return int(over.code or 0)
+    except Exception as problem:
+        from services import sentences
+
+        _log_somewhere()
+        click.echo(sentences.of(problem), err=True)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    cli()
+    sys.exit(main())

@@ -5,6 +5,7 @@ The app database's log is moved into the database here and nowhere else. One wor
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-TICK_SECONDS = 0.5
+log = logging.getLogger("lakelight.worker")
+TICK_SECONDS, PAUSE_SECONDS = 0.5, 5.0
 
 
 def work(say: Callable[[str], None]) -> None:
@@ -35,7 +37,11 @@ def work(say: Callable[[str], None]) -> None:
         background.settle()
         say("The worker is ready.")
         while not stop.is_set():
-            background.tick()
+            try:
+                background.tick()
+            except Exception:
+                log.exception("a turn of the worker failed; the next one is soon")
+                stop.wait(PAUSE_SECONDS)
             stop.wait(TICK_SECONDS)
         sources.store.checkpoint()
         _leave()

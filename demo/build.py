@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -139,6 +139,17 @@ def build(settings: Settings, *, say: Callable[[str], None] | None = None, progr
         _build(building, say=say, progress=progress or (lambda done, of, message: None))
 
 
+def is_built(settings: Settings) -> bool:
+    """Is there nothing left to build?"""
+    building = Building(settings)
+    built = _read(building.raw / "demo.json")
+    return all(_is_made(step, built) for step in building.steps())
+
+
+def _is_made(step: Step, built: Mapping[str, str]) -> bool:
+    return built.get(step.name) == step.recipe and all(file.exists() for file in step.files)
+
+
 def _build(building: Building, *, say: Callable[[str], None] | None, progress: Progress) -> None:
     record = building.raw / "demo.json"
     built = _read(record)
@@ -152,7 +163,7 @@ def _build(building: Building, *, say: Callable[[str], None] | None, progress: P
             if say:
                 say(f"{percent:3d} %  {message}")
 
-        if built.get(step.name) != step.recipe or not all(file.exists() for file in step.files):
+        if not _is_made(step, built):
             step.work(tell)
             built[step.name] = step.recipe
             _write(record, built)

@@ -49,6 +49,7 @@ def register(url: str, trained: Trained, card: Mapping[str, Any], metrics: Mappi
 def _client(url: str) -> Any:
     """A client on a store whose tables are whole: a new one is made aside and then put in place."""
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK="true", DO_NOT_TRACK="true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     from mlflow.tracking import MlflowClient

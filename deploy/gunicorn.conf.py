@@ -8,6 +8,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 from pathlib import Path
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
@@ -54,9 +55,25 @@ PRELOADED = (
 
 
 def when_ready(server):
-    """Import what every worker will need, once, and keep the collector from touching (and so copying) its pages."""
+    """Answer at once, and share memory soon: one worker serves while the master imports what every worker will need.
+
+    Then the collector is kept from touching (and so copying) the shared pages, and the first worker makes way for one
+    that shares them; it ends when its requests are answered.
+    """
+    first = server.spawn_worker()
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    server.kill_worker(first, signal.SIGTERM)
+
+
+def worker_exit(server, worker):
+    """Thaw what was frozen, so that libraries find their objects when the process ends, and complain of nothing."""
+    gc.unfreeze()
+
+
+def on_exit(server):
+    """The same for the master."""
+    gc.unfreeze()

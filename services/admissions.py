@@ -51,12 +51,12 @@ def change(sources: Sources) -> str:
     A registry that does not answer is a change too, once a day: the job that follows from it says so.
     """
     names = _names(sources)
-    if not names or _being_made(sources):
+    if not names:
         return ""
     try:
         seen = sources.registry.registered(names)
     except RegistryDown:
-        return f"no answer {sources.clock():%Y-%m-%d}"
+        return "" if jobs.being_built(sources) else f"no answer {sources.clock():%Y-%m-%d}"
     with sources.store.read() as session:
         known = {(v.registered, v.version): v for v in catalogue_log.versions(session)}
     moved = [
@@ -86,7 +86,8 @@ def sync(sources: Sources) -> Synced:
         known = {(v.registered, v.version): v for v in catalogue_log.versions(session)}
         refused = {f"{v.registered}/{v.version}" for v in known.values() if v.state == "refused"}
     to_admit = {name for name, _ in _untried(sources, seen, known)} | (refused & {n for n, _ in _used(sources, seen)})
-    return Synced(" ".join([*said, *_unresolved(sources, seen)]), tuple(sorted(to_admit)))
+    missing = [] if jobs.being_built(sources) else unresolved(sources, seen)
+    return Synced(" ".join([*said, *missing]), tuple(sorted(to_admit)))
 
 
 def admit_version(sources: Sources, registered: str, number: str) -> str:
@@ -121,6 +122,20 @@ def admit_version(sources: Sources, registered: str, number: str) -> str:
     if isinstance(made, Refused):
         return f"Version {number} of {use.label} is refused: {made.reason} {made.next_step}".strip()
     return f"Version {number} of {use.label} is admitted."
+
+
+def problems(sources: Sources) -> list[str]:
+    """Models and aliases that the registry lacks, and versions in use that were refused, each in a sentence."""
+    names = _names(sources)
+    seen = sources.registry.registered(names) if names else ()
+    with sources.store.read() as session:
+        known = {f"{v.registered}/{v.version}": v for v in catalogue_log.versions(session)}
+    refused = [
+        f"Version {version.version} of {use.label} is refused: {known[name].reason} {known[name].next_step}".strip()
+        for name, (use, version) in _used(sources, seen)
+        if name in known and known[name].state == "refused"
+    ]
+    return [*unresolved(sources, seen), *refused]
 
 
 def _try(
@@ -269,7 +284,7 @@ def _forget(
     return [f"Version {v.version} of {v.registered} is not in the registry any more." for v in gone]
 
 
-def _unresolved(sources: Sources, seen: Sequence[RegisteredVersion]) -> list[str]:
+def unresolved(sources: Sources, seen: Sequence[RegisteredVersion]) -> list[str]:
     """A sentence for each model of the workspace whose name or alias the registry does not have."""
     said = []
     for use in sources.workspace.models.models.values():
@@ -279,11 +294,6 @@ def _unresolved(sources: Sources, seen: Sequence[RegisteredVersion]) -> list[str
         elif not any(use.alias in v.aliases for v in versions):
             said.append(f"{use.label}: no version of {use.registered} carries the alias {use.alias}.")
     return said
-
-
-def _being_made(sources: Sources) -> bool:
-    with sources.store.read() as session:
-        return jobs.building(session)
 
 
 def _record(session: Session, sources: Sources, act: str, resource: str, *, detail: dict[str, Any]) -> None:

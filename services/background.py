@@ -39,6 +39,7 @@ class Background:
         self._seconds, self._say = seconds, say
         self._looked: float | None = None
         self._at_work = ""
+        self._building = False
 
     def settle(self) -> None:
         """At start: jobs that a killed worker left are gone on with, put back, or closed where they cannot be."""
@@ -50,7 +51,7 @@ class Background:
                     self._at_work = self._at_work or job_id
                 case "running":
                     self._at_work = self._at_work or job_id
-                    self._say(f"Going on with {job_id}.")
+                    self._say(f"Going on: {jobs.words(self.sources, job_id)}")
                 case _:
                     self._close(job_id)
 
@@ -70,9 +71,10 @@ class Background:
             self.engine.start(self._at_work)
 
     def _look_if_due(self) -> None:
-        now = self._seconds()
-        every = WHILE_BUILDING_SECONDS if jobs.being_built(self.sources) else EVERY_SECONDS
-        if self._looked is not None and now - self._looked < every:
+        now, building = self._seconds(), jobs.being_built(self.sources)
+        every = WHILE_BUILDING_SECONDS if building else EVERY_SECONDS
+        ended, self._building = self._building and not building, building
+        if self._looked is not None and now - self._looked < every and not ended:
             return
         self._looked = now
         self.sources.store.checkpoint()
@@ -83,11 +85,9 @@ class Background:
             log.exception("the scheduled look failed; the next one is in a minute")
 
     def _finished(self, job_id: str) -> None:
-        state, _, message = jobs.state_of(self.sources, job_id)
-        if state in job_log.OPEN:
+        if jobs.state_of(self.sources, job_id)[0] in job_log.OPEN:
             self._close(job_id)
-            state, _, message = jobs.state_of(self.sources, job_id)
-        self._say(f"{job_id}: {state}. {message}")
+        self._say(jobs.words(self.sources, job_id))
 
     def _close(self, job_id: str) -> None:
         job_work.end(self.sources, job_id, [job_work.outcome(LOST, ok=False)])

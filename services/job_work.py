@@ -177,7 +177,7 @@ def _publish(sources: Sources, name: str, before: Mapping[str, Outcome]) -> Outc
     made = refresh.refresh_dataset(sources, name)
     if isinstance(made, Rejected):
         return outcome(f"{label} is held back: {made.reason} {made.next_step}".strip())
-    return outcome({"published": f"{label} published.", "awaited": f"{label} is still being prepared."}.get(made, ""))
+    return outcome(f"{label} published." if made == "published" else "")
 
 
 def _sync(sources: Sources, _subject: str, before: Mapping[str, Outcome]) -> Outcome:

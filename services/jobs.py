@@ -123,6 +123,13 @@ def state_of(sources: Sources, job_id: str) -> tuple[str, int, str]:
         return ("", 0, "") if job is None else (job.state, job.progress, job.message)
 
 
+def words(sources: Sources, job_id: str) -> str:
+    """A job in one line: what it is and what it says of itself."""
+    with sources.store.read() as session:
+        job = job_log.get(session, job_id)
+        return "" if job is None else f"{LABELS.get(job.kind, job.kind)} {job.subject}".strip() + f": {job.message}"
+
+
 def running(sources: Sources) -> tuple[str, ...]:
     """The ids of jobs at work, the oldest first."""
     with sources.store.read() as session:
