@@ -85,7 +85,9 @@ def mean(values: np.ndarray, clusters: np.ndarray | None = None, z: float = Z) -
     return Interval(centre, centre - half, centre + half)
 
 
-def bins(said: np.ndarray, happened: np.ndarray, *, shares: bool, most: int = BINS) -> tuple[Bin, ...]:
+def bins(
+    said: np.ndarray, happened: np.ndarray, *, shares: bool, clusters: np.ndarray | None = None, most: int = BINS
+) -> tuple[Bin, ...]:
     """Rows in order of score, cut into tenths of equal size, equal scores together; at least ``FEWEST`` rows in each.
 
     ``shares``: the outcome is 0 or 1 (Wilson interval); otherwise it is an amount (interval of a mean).
@@ -101,7 +103,11 @@ def bins(said: np.ndarray, happened: np.ndarray, *, shares: bool, most: int = BI
     place = (np.maximum.accumulate(np.where(starts, np.arange(count), 0)) * wanted) // count
     cuts = np.flatnonzero(np.diff(place, prepend=-1))
     parts = _merged([np.asarray(part) for part in np.split(order, cuts[1:])])
-    return tuple(_bin(said[part], happened[part], shares) for part in parts)
+    groups = [None if clusters is None else clusters[part] for part in parts]
+    return tuple(
+        Bin(float(said[p].mean()), _happened(happened[p], g, shares), len(p))
+        for p, g in zip(parts, groups, strict=True)
+    )
 
 
 def auc(score: np.ndarray, outcome: np.ndarray, z: float = Z) -> Interval:
@@ -218,10 +224,6 @@ def _merged(parts: list[np.ndarray]) -> list[np.ndarray]:
         else:
             made.append(part)
     return made
-
-
-def _bin(said: np.ndarray, happened: np.ndarray, shares: bool) -> Bin:
-    return Bin(float(said.mean()), _happened(happened, None, shares), len(said))
 
 
 def _mid_ranks(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,142 @@
+"""Would it have worked? A model on its own past, beside the simplest rule and chance, and what that comes to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models import performance, replaying
+from services import model_past, model_words, wording
+from services.model_answers import Compared, ReplayPart, RunChoice, Verdict
+from services.model_past import Past, Rows
+from services.model_query import EVERY, ModelQuery
+from services.model_words import Place
+
+MOST_RUNS = 12
+
+
+def verdict(past: Past) -> Verdict:
+    """What all past lists come to, each at the model's usual capacity."""
+    return past.sources.cache.get_or_make((*past.key, "verdict"), lambda: _verdict(past))
+
+
+def compared(past: Past) -> Compared | None:
+    """All past lists together at the usual capacity, for the list of models; None where too little is known."""
+
+    def make() -> Compared | None:
+        rows = model_past.read(past, EVERY)
+        if not performance.enough(rows.outcome, shares=past.shares):
+            return None
+        return _compared(past, rows, EVERY, model_past.usual_first(past))
+
+    return past.sources.cache.get_or_make((*past.key, "compared"), make)
+
+
+def replay(past: Past, query: ModelQuery) -> ReplayPart:
+    """Would it have worked? For the list and the number of rows that the query names."""
+    run = model_past.chosen_run(past, query.run)
+    first = query.first or model_past.usual_first(past)
+    return past.sources.cache.get_or_make((*past.key, "replay", run, first), lambda: _replay(past, run, first))
+
+
+def _place(past: Past, run: str, first: int) -> Place:
+    if run == EVERY and len(past.runs) > 1:
+        many = f"{len(past.runs)} past lists"
+        return Place(f"In the first {first:,} of each of {many}", f"All of {many}")
+    label = model_past.run_label(past, run if run != EVERY else past.runs[0].run) or "the past list"
+    return Place(f"In the first {first:,} of {label}", f"All of {label}")
+
+
+def _compared(past: Past, rows: Rows, run: str, first: int) -> Compared:
+    words = past.words
+    if past.shares:
+        return model_words.ranked(words, replaying.replay(model_past.lists_of(rows), first), _place(past, run, first))
+    model, rule, difference = model_past.errors_of(rows)
+    single = model_past.run_label(past, run if run != EVERY else past.runs[0].run) or "Over the past list"
+    where = f"Over {len(past.runs)} past lists" if run == EVERY and len(past.runs) > 1 else single
+    return model_words.predicted(words, model, rule, difference, where)
+
+
+def _replay(past: Past, run: str, first: int) -> ReplayPart:
+    rows = model_past.read(past, run)
+    most = max((r.rows for r in past.runs if run in (EVERY, r.run)), default=0)
+    taken = min(first, most)
+    if not performance.enough(rows.outcome, shares=past.shares):
+        said = Compared(model_past.too_few(past, rows), (), "", "")
+    else:
+        said = _compared(past, rows, run, taken)
+    return ReplayPart(
+        choices=_choices(past, run),
+        first=taken if past.shares else None,
+        most=most,
+        first_label=f"How many {past.use.words.entity.many} come first",
+        compared=said,
+        unranked=_unranked(past, rows, run, taken),
+        source=_source(past, rows),
+        note=_note(past, first, most),
+    )
+
+
+def _note(past: Past, first: int, most: int) -> str:
+    if past.use.baseline is not None and not past.rule_visible:
+        return "The simplest rule uses information that is hidden from you, so it is not compared."
+    if past.shares and first > most:
+        return f"The list has {wording.count(most, past.use.words.entity)} in your rows; all of them are taken."
+    return ""
+
+
+def _source(past: Past, rows: Rows) -> str:
+    happened = wording.count(int(rows.outcome.sum()), past.use.words.success) if past.shares else ""
+    counted = wording.count(len(rows.outcome), past.use.words.entity)
+    measured = f"{counted}, {happened}" if happened else counted
+    how = "bootstrap; random picks: hypergeometric" if past.shares else "of the mean, by the central limit theorem"
+    return f"{measured}. The lines hold 95 % ({how})."
+
+
+def _unranked(past: Past, rows: Rows, run: str, first: int) -> Compared | None:
+    """The same question among the rows that the rule cannot rank, taking the same share of them."""
+    if rows.rule is None:
+        return None
+    left = np.isnan(rows.rule)
+    share = int(left.sum()) / len(left)
+    if not left.any() or not performance.enough(rows.outcome[left], shares=past.shares):
+        return None
+    counted = wording.count(int(left.sum()), past.use.words.entity)
+    if not past.shares:
+        entity = None if rows.entity is None else rows.entity[left]
+        found = performance.error(rows.score[left], rows.outcome[left], entity)
+        said = model_words.predicted(past.words, found, None, None, f"For {counted} without a value of the rule")
+        return Compared(said.title, said.bars, "", "")
+    lists = [one.without_rule() for one in model_past.lists_of(rows)]
+    taken = max(1, round(first * share))
+    each = "each list's" if run == EVERY and len(past.runs) > 1 else "the"
+    whole = f"{counted} that the rule cannot rank"
+    place = Place(f"In the first {taken:,} of {each} {whole}", f"All of {each} {whole}")
+    return model_words.ranked(past.words, replaying.replay(lists, taken), place)
+
+
+def _choices(past: Past, run: str) -> tuple[RunChoice, ...]:
+    if len(past.runs) < 2:
+        return ()
+    shown = past.runs[:MOST_RUNS]
+    shown += tuple(r for r in past.runs[MOST_RUNS:] if r.run == run)
+    made = [RunChoice(r.run, model_past.run_label(past, r.run), r.rows, r.run == run) for r in shown]
+    return (*made, RunChoice(EVERY, f"All {len(past.runs)} together", past.rows, run == EVERY))
+
+
+def _verdict(past: Past) -> Verdict:
+    rows = model_past.read(past, EVERY)
+    basis = f"Measured on {model_past.scope_words(past)}"
+    if len(past.runs) > 1:
+        basis += f" in {len(past.runs)} past lists"
+    if not performance.enough(rows.outcome, shares=past.shares):
+        return Verdict(model_words.TOO_FEW, "", f"{basis}.")
+    said, happened = model_past.whole_of(rows, past.shares)
+    bins = model_past.bins_of(rows, past.shares)
+    if past.shares:
+        first = model_past.usual_first(past)
+        ranking, tone = model_words.ranking_verdict(replaying.replay(model_past.lists_of(rows), first))
+        basis += f", the first {first:,} of each"
+    else:
+        ranking, tone = model_words.amount_verdict(model_past.errors_of(rows)[2])
+    fits = model_words.fit_verdict(past.words, said, happened, bins)
+    return Verdict(model_words.joined(ranking, fits), tone, f"{basis}.")
