@@ -78,27 +78,6 @@ def expected(
     return figure(title, made, height=height, rows=rows, columns=["Time", "Actual", "Expected"])
 
 
-def calibration(
-    title: str, points: Sequence[tuple[float, float, float, float, str]], *, height: int = 320
-) -> Component:
-    """What was said against what happened: (said, happened, low, high, text) as shares."""
-    made = go.Figure()
-    top = max([p[3] for p in points] + [p[0] for p in points] + [0.1])
-    made.add_trace(
-        go.Scatter(x=[0, top], y=[0, top], mode="lines", line={"color": theme.DOT, "dash": "dot"}, hoverinfo="skip")
-    )
-    made.add_trace(
-        go.Scatter(
-            x=[p[0] for p in points], y=[p[1] for p in points], mode="markers",
-            marker={"size": 8, "color": theme.ACCENT}, text=[p[4] for p in points], hovertemplate="%{text}<extra></extra>",
-            error_y={"type": "data", "array": [p[3] - p[1] for p in points], "arrayminus": [p[1] - p[2] for p in points], "color": theme.SOFT, "thickness": 1},
-        )
-    )  # fmt: skip
-    made.update_xaxes(tickformat=".0%", title={"text": "said"})
-    made.update_yaxes(tickformat=".0%", title={"text": "happened"})
-    return figure(title, made, height=height, rows=[[p[4]] for p in points], columns=["Said and happened"])
-
-
 def _line(
     labels: Sequence[str],
     points: Sequence[tuple[str, float | None, str]],

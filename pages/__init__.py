@@ -3,8 +3,8 @@
 ``PAGES`` is the table of contents of the product. Pages import ``services`` and ``components`` only.
 """
 
-from pages import _missing, account
+from pages import _missing, account, model_card, models, what_if
 from pages._screen import Page
 
-PAGES: tuple[Page, ...] = (account.page,)
+PAGES: tuple[Page, ...] = (account.page, models.page, model_card.page, what_if.page)
 MISSING: Page = _missing.page
