@@ -75,6 +75,9 @@ def _measure(rows: Any, measure: Aggregated) -> Any:
 
 def _group(rows: Any, group: Group) -> Any:
     column = _column(rows, group.column)
+    if group.edges:
+        # Comparisons with literals cost a tenth of cutting each time to its local month.
+        return ibis.cases(*((column < edge, at) for at, edge in enumerate(group.edges)), else_=len(group.edges))
     if group.grain is None:
         return column
     if column.type().is_date():

@@ -8,6 +8,7 @@ no default, and puts it innermost.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Literal
 
 from data.definitions import Aggregation, Grain, Scalar
@@ -99,12 +100,14 @@ class Aggregated:
 class Group:
     """A grouping column of an answer, cut to a time grain in the workspace's time zone where one is given.
 
-    With a grain the answer's column is the first day of the grain, as a date (weeks start on Monday).
+    With a grain the answer's column is the first day of the grain, as a date (weeks start on Monday). With ``edges``
+    (ascending) it is the number of edges that are at most the value: 0 before the first one.
     """
 
     column: str
     grain: Grain | None = None
     name: str | None = None
+    edges: tuple[date | datetime, ...] = ()
 
 
 @dataclass(frozen=True)

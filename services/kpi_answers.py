@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from services.model_answers import Bar as ReplayBar
 from services.wording import Shown
 
 Verdict = Literal["good", "bad", "neutral"]
@@ -22,7 +23,7 @@ class Problem:
     sentence: str
     next_step: str = ""
     label: str = ""
-    kind: Literal["no_rows", "not_ready", "hidden", "unavailable"] = "unavailable"
+    kind: Literal["no_rows", "not_ready", "hidden", "filter", "unavailable"] = "unavailable"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Point:
     label: str
     value: float | None
     text: str
+    exact: str
     complete: bool = True
     note: str = ""
 
@@ -76,7 +78,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Card:
-    """A metric at a glance."""
+    """A metric at a glance. ``spark_before`` are the same periods a year before, where that is the comparison."""
 
     metric: str
     label: str
@@ -85,6 +87,7 @@ class Card:
     change: Change | None
     against: str
     spark: tuple[Point, ...]
+    spark_before: tuple[Point, ...]
     goal: Goal | None
     origin: Origin
     chosen: bool
@@ -94,17 +97,23 @@ class Card:
 
 @dataclass(frozen=True)
 class Trend:
-    """The chosen metric inside the period, and the same of the comparison, aligned from the start."""
+    """The chosen metric inside the period, and the same of the comparison, aligned from the start.
+
+    ``axis`` names all places of the longer of the two, also those that have not happened yet.
+    """
 
     title: str
     metric: str
     label: str
     unit: str | None
     grain: str
+    axis: tuple[str, ...]
     points: tuple[Point, ...]
     before: tuple[Point, ...]
     period: str
     against: str
+    origin: Origin
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,7 @@ class Line:
     share_text: str
     spark: tuple[Point, ...]
     kind: Literal["member", "other", "total"] = "member"
+    chosen: bool = False
     href: str = ""
 
 
@@ -164,7 +174,10 @@ class MemberTable:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a model expects: the sum of its scores in scope beside the past of the same days."""
+    """What a model expects: the sum of its scores in scope, spread over the coming weeks, beside the past weeks.
+
+    ``expected``, ``low_points`` and ``high_points`` are the coming weeks; ``method`` says where the range comes from.
+    """
 
     title: str
     sentence: str
@@ -173,29 +186,36 @@ class Expectation:
     high: Shown | None
     past: tuple[Point, ...]
     expected: tuple[Point, ...]
+    low_points: tuple[Point, ...]
+    high_points: tuple[Point, ...]
     model: str
     model_label: str
     model_state: str
+    method: str
     href: str
 
 
 @dataclass(frozen=True)
 class Small:
-    """A small figure with its name: label, value, change."""
+    """A small figure with its name: label, value, change. ``note`` says what was last known where it is not now."""
 
     label: str
     value: Shown
     change: Change | None
     definition: str = ""
+    note: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True)
 class Lists:
-    """What the lists brought: the figures the workspace names, in the period."""
+    """What the newest list that ended brought, by the model, the rule and at random; the workspace's figures."""
 
     title: str
     sentence: str
     figures: tuple[Small | Problem, ...]
+    bars: tuple[ReplayBar, ...] = ()
+    note: str = ""
     href: str = ""
 
 
@@ -210,11 +230,23 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class Headline:
-    """One or two sentences; ``metrics`` are the cards that prove them, ``verdict`` colours nothing but the arrow."""
+class Phrase:
+    """A piece of a sentence, and the view that proves it."""
 
     text: str
-    metrics: tuple[str, ...]
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One or two sentences in pieces; a piece that says a number leads to the card that proves it."""
+
+    parts: tuple[Phrase, ...]
+
+    @property
+    def text(self) -> str:
+        """The sentences as one text."""
+        return "".join(part.text for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -245,7 +277,7 @@ class Head:
     note: str
     against: str
     against_sentence: str
-    scope: str
+    scope: tuple[str, ...]
     stale: tuple[str, ...]
     periods: tuple[Option, ...]
     comparisons: tuple[Option, ...]
@@ -255,6 +287,7 @@ class Head:
     later: str
     first: date
     last: date
+    begins: date
     through: date
     chips: tuple[Chip, ...]
     reset: str
@@ -272,6 +305,7 @@ class Overview:
     breakdown: Breakdown | Problem
     table: MemberTable | Problem
     expects: Expectation | Problem | None
-    lists: Lists | Problem | None
+    lists: Lists | None
     attention: tuple[Attention, ...]
     quiet: str
+    waiting: str = ""

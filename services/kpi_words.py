@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
-from data.definitions import Direction, LakeFile, Metric, Scalar
+from data.definitions import Direction, Grain, LakeFile, Metric, Scalar
 from data.periods import Period, Span, end_of, start_of
 from services import wording
-from services.kpi_answers import Card, Change, Headline, Verdict, Word
-from services.wording import Shown
+from services.kpi_answers import Card, Change, Headline, Phrase, Verdict, Word
+from services.wording import MINUS, NBSP, Shown
 
-NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
-MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 UNCHANGED = 0.0005
 WORTH_SAYING = 0.01
@@ -32,7 +30,7 @@ def amount(value: float, metric: Metric, lake: LakeFile) -> str:
     sign = "+" if value > 0 else MINUS if value < 0 else ""
     if metric.unit == "percent":
         digits = format_decimal(abs(value) * 100, "0.0", locale=lake.locale)
-        return f"{sign}{digits}{NARROW_SPACE}pp"
+        return f"{sign}{digits}{NBSP}pp"
     return f"{sign}{wording.shown(abs(value), metric.unit, metric.decimals, lake).text}"
 
 
@@ -45,7 +43,7 @@ def percent(value: float, lake: LakeFile) -> str:
 def percent_size(value: float, lake: LakeFile) -> str:
     """The size of a relative change: "4.2 %"."""
     pattern = "#,##0.0" if abs(value) < 1 else "#,##0"
-    return f"{format_decimal(abs(value) * 100, pattern, locale=lake.locale)}{NARROW_SPACE}%"
+    return f"{format_decimal(abs(value) * 100, pattern, locale=lake.locale)}{NBSP}%"
 
 
 def change(now: float | None, before: float | None, metric: Metric, lake: LakeFile) -> Change | None:
@@ -83,12 +81,10 @@ def judged(word: Word, good: Direction) -> Verdict:
 def span_label(span: Span, lake: LakeFile) -> str:
     """Days in words: "December 2017", "Q4 2017", "25–31 Dec 2017", "28 Dec 2017 – 3 Jan 2018"."""
     first, last = span.first, span.until
-    if first == start_of(first, "month") and last == end_of(first, "month"):
-        return format_date(first, "LLLL y", locale=lake.locale)
-    if first == start_of(first, "quarter") and last == end_of(first, "quarter"):
-        return format_date(first, "QQQ y", locale=lake.locale)
-    if first == start_of(first, "year") and last == end_of(first, "year"):
-        return str(first.year)
+    calendar: tuple[tuple[Grain, str], ...] = (("month", "LLLL y"), ("quarter", "QQQ y"), ("year", "y"))
+    for grain, pattern in calendar:
+        if first == start_of(first, grain) and last == end_of(first, grain):
+            return format_date(first, pattern, locale=lake.locale)
     if first == last:
         return wording.day(first)
     if (first.year, first.month) == (last.year, last.month):
@@ -110,9 +106,25 @@ def progress(period: Period) -> str:
 
 def bucket_label(period: Period, lake: LakeFile) -> str:
     """A point of a line: "25 Dec", "Week of 25 Dec", "Dec 2017", "Q4 2017"."""
-    patterns = {"day": "EEE d MMM", "week": "d MMM", "month": "LLL y", "quarter": "QQQ y"}
-    said = format_date(period.first, patterns.get(period.unit, "y"), locale=lake.locale)
-    return f"Week of {said}" if period.unit == "week" else said
+    if period.unit == "week":
+        return week_label(period.first, lake)
+    patterns = {"day": "EEE d MMM", "month": "LLL y", "quarter": "QQQ y"}
+    return format_date(period.first, patterns.get(period.unit, "y"), locale=lake.locale)
+
+
+def week_label(first: date, lake: LakeFile) -> str:
+    """Seven days as a point of a line: "Week of 25 Dec"."""
+    return f"Week of {format_date(first, 'd MMM', locale=lake.locale)}"
+
+
+def when(label: str, grain: Grain) -> str:
+    """A point of a line in a sentence: "on Sat 23 Dec", "in the week of 25 Dec", "in Dec 2017"."""
+    return f"{'on' if grain == 'day' else 'in'} {the(label, grain)}"
+
+
+def the(label: str, grain: Grain) -> str:
+    """A point of a line behind a preposition: "the week of 25 Dec", "Dec 2017"."""
+    return f"the {label[:1].lower()}{label[1:]}" if grain == "week" else label
 
 
 def member_text(member: Scalar) -> str:
@@ -131,13 +143,15 @@ def member_label(member: Scalar) -> str:
     return member_text(member)
 
 
-def inside(label: str) -> str:
-    """A label in the middle of a sentence; abbreviations keep their capitals."""
-    return label if len(label) > 1 and label[1].isupper() else label[:1].lower() + label[1:]
+def inside(label: str, lake: LakeFile) -> str:
+    """A label in the middle of a sentence; abbreviations keep their capitals, and so do labels that are not English."""
+    if not lake.locale.startswith("en") or label[1:2].isupper():
+        return label
+    return label[:1].lower() + label[1:]
 
 
 def moved(card: Card) -> str:
-    """ "rose 4.2 %" of a card that has a change."""
+    """A card's change as a verb: "rose 4.2 %"."""
     if card.change is None or card.change.word == "unchanged":
         return VERBS["unchanged"]
     return f"{VERBS[card.change.word]} {card.change.text.lstrip('+' + MINUS)}"
@@ -154,23 +168,30 @@ def headline(cards: Sequence[Card], driver: tuple[str, str, str] | None, period:
         key=lambda c: -abs(c.change.relative or 0.0) if c.change else 0.0,
     )
     if not changed:
-        return _plain(cards[0], period, lake)
+        return plain(cards[0], period, lake)
     lead = by_name[driver[0]] if driver and driver[0] in by_name else changed[0]
     start = "" if period.complete else f"In the first {period.days} of {period.of_days} days, "
-    name = inside(lead.label) if start else lead.label
-    text = f"{start}{name} {moved(lead)} against {lead.against}"
-    told = [lead.metric]
+    name = inside(lead.label, lake) if start else lead.label
+    said = [Phrase(start), _moved(lead, name), Phrase(f" against {lead.against}")]
+    told = {lead.metric}
     if driver and driver[0] == lead.metric and all(by_name[m].change for m in driver[1:]):
-        parts = [by_name[m] for m in driver[1:]]
-        told += driver[1:]
-        joint = "and" if len({p.change.word for p in parts if p.change}) == 1 else "but"
-        text += f": {inside(parts[0].label)} {moved(parts[0])}, {joint} {inside(parts[1].label)} {moved(parts[1])}"
+        one, two = (by_name[m] for m in driver[1:])
+        told |= {one.metric, two.metric}
+        joint = "and" if one.change and two.change and one.change.word == two.change.word else "but"
+        said += [Phrase(": "), _moved(one, inside(one.label, lake)), Phrase(f", {joint} ")]
+        said += [_moved(two, inside(two.label, lake))]
     other = next((c for c in changed if c.metric not in told), None)
     if other and other.change and abs(other.change.relative or 0.0) >= WORTH_SAYING:
-        return Headline(f"{text}. {other.label} {moved(other)} to {other.value.text}.", (*told, other.metric))
-    return Headline(f"{text}.", tuple(told))
+        said += [Phrase(". "), _moved(other, other.label), Phrase(f" to {other.value.text}")]
+    return Headline(tuple(p for p in (*said, Phrase(".")) if p.text))
 
 
-def _plain(card: Card, period: Period, lake: LakeFile) -> Headline:
+def _moved(card: Card, name: str) -> Phrase:
+    return Phrase(f"{name} {moved(card)}", card.href)
+
+
+def plain(card: Card, period: Period, lake: LakeFile) -> Headline:
+    """The first number by itself, where nothing can be compared."""
     so_far = "" if period.complete else f" so far ({progress(period)})"
-    return Headline(f"{card.label}: {card.value.text} in {period_label(period, lake)}{so_far}.", (card.metric,))
+    said = Phrase(f"{card.label}: {card.value.text}", card.href)
+    return Headline((said, Phrase(f" in {period_label(period, lake)}{so_far}.")))

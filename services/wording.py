@@ -1,7 +1,7 @@
 """Numbers, dates and reasons as people read them. Every text of the product comes through here.
 
-A shown number has three to four digits and its exact value beside it; a share is a percentage; a difference of shares is
-in percentage points ("pp"); minus is U+2212 and units stand behind a no-break space. Identifiers are never formatted.
+A shown number has three to four digits and its exact value beside it; a share is a percentage; a difference of shares
+is in percentage points ("pp"); minus is U+2212 and units stand behind a no-break space. Identifiers stay bare.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ def points(share: float) -> str:
 
 
 def count(number: int, noun: Noun) -> str:
-    """ "1 household", "1,204 households"."""
+    """A number of things: "1 household", "1,204 households"."""
     return f"{number:,}{NBSP}{noun.one if number == 1 else noun.many}"
 
 
 def day(when: date | datetime) -> str:
-    """ "31 Dec 2017"."""
+    """A day: "31 Dec 2017"."""
     return f"{when.day}{NBSP}{MONTHS[when.month - 1]}{NBSP}{when.year}"
 
 
 def moment(when: datetime, zone: str = "UTC") -> str:
-    """ "31 Dec 2017, 06:10" in the zone, UTC unless told otherwise."""
+    """A moment: "31 Dec 2017, 06:10" in the zone, UTC unless told otherwise."""
     local = when.astimezone(ZoneInfo(zone)) if when.tzinfo else when.replace(tzinfo=UTC)
     return f"{day(local)}, {local:%H:%M}"
 
