@@ -53,6 +53,12 @@ def with_state(session: Session, *states: str) -> list[Job]:
     return list(session.scalars(select(Job).where(Job.state.in_(states)).order_by(Job.created_at, Job.id)))
 
 
+def newest_of(session: Session, kind: str, *states: str) -> Job | None:
+    """The newest job of a kind in one of these states."""
+    wanted = select(Job).where(Job.kind == kind, Job.state.in_(states))
+    return session.scalar(wanted.order_by(Job.finished_at.desc(), Job.created_at.desc()).limit(1))
+
+
 def change(session: Session, job_id: str, **facts: Any) -> None:
     """Write new facts of a job."""
     job = session.get(Job, job_id)

@@ -136,6 +136,21 @@ def running(sources: Sources) -> tuple[str, ...]:
         return tuple(job.id for job in job_log.with_state(session, "running") if job.kind != BUILD)
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How the newest finished job of a kind ended."""
+
+    state: str
+    message: str
+
+
+def last_ended(sources: Sources, kind: str) -> Ended | None:
+    """The newest job of this kind that is done or failed; None where there was none."""
+    with sources.store.read() as session:
+        job = job_log.newest_of(session, kind, "done", "failed")
+        return None if job is None else Ended(job.state, job.message)
+
+
 def building(session: Session) -> bool:
     """Is the demo being prepared now? Files that are still to come are then not called missing."""
     return any(job.kind == BUILD for job in job_log.with_state(session, "running"))

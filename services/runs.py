@@ -47,7 +47,10 @@ def current_run(sources: Sources, model: str) -> Run | None:
         aliased = catalogue_log.with_alias(session, use.registered, use.alias)
     newer = published is not None and found.data_versions.get(use.scored.dataset) != published.version
     moved = aliased is not None and aliased.state == "admitted" and aliased.version != found.version
+    refused = aliased is not None and aliased.state == "refused" and aliased.version != found.version
     waiting = "A newer model version waits to score this list." if moved else ""
+    if refused and aliased is not None:
+        waiting = f"Version {aliased.version} was refused, so version {found.version} serves on."
     tables = {kind: Table(f"{kind}_{model}", int(version_)) for kind, version_ in found.tables.items()}
     return Run(
         model=model,
