@@ -59,6 +59,9 @@ def read_workspace(folder: Path, *, actions: frozenset[str] = frozenset()) -> Wo
         digest.update(text.encode())
         try:
             said, lines[file] = _load(text)
+        except RecursionError:
+            mistakes.append(Mistake(file, 1, "", "", "the YAML is broken: it is nested too deeply or contains itself"))
+            continue
         except yaml.YAMLError as problem:
             mark = getattr(problem, "problem_mark", None)
             words = getattr(problem, "problem", None) or "cannot be read as YAML"

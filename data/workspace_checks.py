@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from data.definitions import Dataset, Metric, ModelUse, Role, Workspace
+from babel import Locale, UnknownLocaleError
+from babel.localedata import locale_identifiers
+from babel.numbers import list_currencies
+
+from data.definitions import (
+    Attach,
+    Condition,
+    Dataset,
+    LeadList,
+    Measure,
+    Metric,
+    ModelUse,
+    Outcomes,
+    Role,
+    RowRule,
+    Workspace,
+)
 
 Problem = tuple[str, str, str, str, list[str]]
+ENCODINGS = ("utf-8", "utf8", "utf-16", "latin-1", "latin1", "iso-8859-1")
+ZONES = ["UTC", "Europe/Zurich", "Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "Asia/Tokyo"]
 
 
 def problems(workspace: Workspace, actions: frozenset[str]) -> Iterator[Problem]:
@@ -30,25 +49,62 @@ def _lake(workspace: Workspace) -> Iterator[Problem]:
     lake = workspace.lake
     try:
         ZoneInfo(lake.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        yield "lake.yml", "timezone", lake.timezone, "must be an IANA time zone such as Europe/Zurich", []
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield "lake.yml", "timezone", lake.timezone, "must be an IANA time zone such as Europe/Zurich", ZONES
+    try:
+        Locale.parse(lake.locale)
+    except (UnknownLocaleError, ValueError):
+        yield "lake.yml", "locale", lake.locale, "must be a locale such as de_CH", locale_identifiers()
+    if lake.currency not in list_currencies():
+        yield "lake.yml", "currency", lake.currency, "must be a currency's three letters such as CHF", []
     for name, dataset in lake.datasets.items():
-        at = f"datasets.{name}"
-        for part, columns in (("key", dataset.key), ("order", dataset.order)):
-            for column in columns:
-                yield from _known("lake.yml", f"{at}.{part}", column, dataset.columns, "declared column")
-        if dataset.time:
-            yield from _known("lake.yml", f"{at}.time", dataset.time, dataset.columns, "declared column")
-        for place, attach in enumerate(dataset.attach):
-            key = f"{at}.attach.{place}"
-            yield from _known("lake.yml", f"{key}.from", attach.dataset, lake.datasets, "dataset")
-            theirs = lake.datasets.get(attach.dataset)
-            for ours, other in attach.columns.items():
-                yield from _known("lake.yml", f"{key}.columns.{ours}", ours, dataset.columns, "declared column")
-                if theirs:
-                    yield from _known("lake.yml", f"{key}.columns.{ours}", other, theirs.columns, "declared column")
-            for other in attach.on.values() if theirs else ():
-                yield from _known("lake.yml", f"{key}.on", other, theirs.columns if theirs else (), "declared column")
+        yield from _dataset(workspace, name, dataset)
+    yield from _circle(lake.datasets)
+
+
+def _dataset(workspace: Workspace, name: str, dataset: Dataset) -> Iterator[Problem]:
+    at, file = f"datasets.{name}", "lake.yml"
+    if not dataset.key:
+        yield file, f"{at}.key", "", "a dataset needs the columns that name one row", []
+    for part, columns in (("key", dataset.key), ("order", dataset.order)):
+        for column in columns:
+            yield from _known(file, f"{at}.{part}", column, dataset.columns, "declared column")
+    if dataset.time:
+        yield from _known(file, f"{at}.time", dataset.time, dataset.columns, "declared column")
+        about = dataset.columns.get(dataset.time)
+        if about and about.type not in (None, "date", "timestamp"):
+            yield file, f"{at}.time", dataset.time, "a time column must be a date or a timestamp", []
+    if dataset.format == "csv":
+        if len(dataset.csv.delimiter) != 1 or dataset.csv.delimiter in "\"'\n":
+            yield file, f"{at}.csv.delimiter", dataset.csv.delimiter, "must be one character", [",", ";", "|"]
+        if dataset.csv.encoding.lower() not in ENCODINGS:
+            yield file, f"{at}.csv.encoding", dataset.csv.encoding, "must be an encoding that is known", list(ENCODINGS)
+    for place, attach in enumerate(dataset.attach):
+        yield from _attach(workspace, dataset, f"{at}.attach.{place}", attach)
+
+
+def _attach(workspace: Workspace, dataset: Dataset, key: str, attach: Attach) -> Iterator[Problem]:
+    file, theirs = "lake.yml", workspace.lake.datasets.get(attach.dataset)
+    yield from _known(file, f"{key}.from", attach.dataset, workspace.lake.datasets, "dataset")
+    for ours in attach.on:
+        yield from _known(file, f"{key}.on.{ours}", ours, dataset.columns, "declared column")
+    for ours, other in attach.columns.items():
+        yield from _known(file, f"{key}.columns.{ours}", ours, dataset.columns, "declared column")
+        if theirs:
+            yield from _known(file, f"{key}.columns.{ours}", other, theirs.columns, "declared column")
+    for other in attach.on.values():
+        if theirs:
+            yield from _known(file, f"{key}.on", other, theirs.columns, "declared column")
+
+
+def _circle(datasets: Mapping[str, Dataset]) -> Iterator[Problem]:
+    """Datasets that attach each other cannot be published."""
+    left = dict(datasets)
+    while ready := [n for n, d in left.items() if not any(a.dataset in left for a in d.attach)]:
+        left = {n: d for n, d in left.items() if n not in ready}
+    if left:
+        first = next(iter(left))
+        yield "lake.yml", f"datasets.{first}.attach", ", ".join(left), "datasets must not attach each other", []
 
 
 def _metrics(workspace: Workspace) -> Iterator[Problem]:
@@ -56,12 +112,8 @@ def _metrics(workspace: Workspace) -> Iterator[Problem]:
     for name, measure in workspace.metrics.measures.items():
         at = f"measures.{name}"
         yield from _known(file, f"{at}.dataset", measure.dataset, datasets, "dataset")
-        columns = datasets[measure.dataset].columns if measure.dataset in datasets else None
-        if measure.column is None and measure.agg != "count":
-            yield file, at, measure.agg, "this aggregation needs a column", []
-        for column in (measure.column, *(c.column for c in measure.where)):
-            if column is not None and columns is not None:
-                yield from _known(file, f"{at}.column", column, columns, "declared column")
+        if measure.dataset in datasets:
+            yield from _measure(at, measure, datasets[measure.dataset])
     for name, metric in workspace.metrics.metrics.items():
         yield from _metric(workspace, name, metric)
     for name, dimension in workspace.metrics.dimensions.items():
@@ -70,7 +122,36 @@ def _metrics(workspace: Workspace) -> Iterator[Problem]:
             if dataset in datasets:
                 columns = datasets[dataset].columns
                 yield from _known(file, f"dimensions.{name}.column", dimension.column, columns, "declared column")
-    over = workspace.metrics.overview
+    yield from _overview(workspace)
+
+
+def _measure(at: str, measure: Measure, dataset: Dataset) -> Iterator[Problem]:
+    file = "metrics.yml"
+    if measure.column is None and measure.agg != "count":
+        yield file, at, measure.agg, "this aggregation needs a column", []
+    for column in (measure.column, *(c.column for c in measure.where)):
+        if column is not None:
+            yield from _known(file, f"{at}.column", column, dataset.columns, "declared column")
+    about = dataset.columns.get(measure.column or "")
+    if about and about.type not in (None, "integer", "number") and measure.agg in ("sum", "avg", "median"):
+        yield file, f"{at}.agg", measure.agg, f"{measure.column} is no number: only count, min and max fit", []
+    yield from _conditions(file, f"{at}.where", measure.where)
+
+
+def _conditions(file: str, at: str, conditions: Iterable[Condition | RowRule]) -> Iterator[Problem]:
+    """``in`` and ``not_in`` take a list, the others one value: a text would be read letter by letter."""
+    for place, one in enumerate(conditions):
+        if isinstance(one, RowRule) and one.attribute:
+            continue
+        key, many = f"{at}.{place}", isinstance(one.value, tuple)
+        if one.operator in ("in", "not_in") and not many:
+            yield file, key, str(one.value), f"{one.operator} needs a list of values, such as [a, b]", []
+        elif one.operator not in ("in", "not_in", "is_null", "not_null") and (many or one.value is None):
+            yield file, key, "", f"{one.operator} needs one value", []
+
+
+def _overview(workspace: Workspace) -> Iterator[Problem]:
+    file, over = "metrics.yml", workspace.metrics.overview
     for key, metrics in (
         ("cards", over.cards),
         ("list_metrics", over.list_metrics),
@@ -88,12 +169,13 @@ def _metrics(workspace: Workspace) -> Iterator[Problem]:
 
 def _metric(workspace: Workspace, name: str, metric: Metric) -> Iterator[Problem]:
     file, at = "metrics.yml", f"metrics.{name}"
-    needs = {
+    wanted: dict[str, dict[str, object]] = {
         "simple": {"measure": metric.measure},
         "cumulative": {"measure": metric.measure, "since": metric.since},
         "ratio": {"numerator": metric.numerator, "denominator": metric.denominator},
         "derived": {"plus": metric.plus},
-    }[metric.kind]
+    }
+    needs = wanted[metric.kind]
     for key, value in needs.items():
         if not value:
             yield file, at, metric.kind, f"a {metric.kind} metric needs {key}", []
@@ -102,49 +184,70 @@ def _metric(workspace: Workspace, name: str, metric: Metric) -> Iterator[Problem
             yield from _known(file, at, measure, workspace.metrics.measures, "measure")
     for other in (*metric.plus, *metric.minus):
         yield from _known(file, at, other, workspace.metrics.metrics, "metric")
+    if name in _built_from(workspace, name):
+        yield file, at, name, "a metric must not be derived from itself", []
+
+
+def _built_from(workspace: Workspace, name: str) -> set[str]:
+    """Every metric that a derived metric is built from, through others too."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        metric = workspace.metrics.metrics.get(left.pop())
+        new = {*(metric.plus + metric.minus if metric else ())} - found
+        found |= new
+        left += new
+    return found
 
 
 def _model(workspace: Workspace, name: str, model: ModelUse) -> Iterator[Problem]:
     file, at, datasets = "models.yml", f"models.{name}", workspace.lake.datasets
     yield from _known(file, f"{at}.scored.dataset", model.scored.dataset, datasets, "dataset")
+    yield from _conditions(file, f"{at}.scored.where", model.scored.where)
     scored = datasets.get(model.scored.dataset)
     if scored:
         yield from _model_columns(at, model, scored)
+    if model.parent:
+        yield from _known(file, f"{at}.parent", model.parent, workspace.models.models, "model")
     if model.outcomes:
-        yield from _known(file, f"{at}.outcomes.dataset", model.outcomes.dataset, datasets, "dataset")
-        past = datasets.get(model.outcomes.dataset)
-        wanted = (
-            model.outcomes.column,
-            model.outcomes.runs,
-            model.outcomes.time,
-            *(c.column for c in model.outcomes.where),
-        )
-        for column in wanted if past else ():
-            if column:
-                yield from _known(file, f"{at}.outcomes", column, past.columns if past else (), "declared column")
+        yield from _outcomes(at, model.outcomes, datasets)
     if list(model.bands) != sorted(model.bands, key=lambda b: -b.at_least):
         yield file, f"{at}.bands", "", "bands must be listed from the highest to the lowest limit", []
 
 
+def _outcomes(at: str, outcomes: Outcomes, datasets: Mapping[str, Dataset]) -> Iterator[Problem]:
+    file = "models.yml"
+    yield from _known(file, f"{at}.outcomes.dataset", outcomes.dataset, datasets, "dataset")
+    yield from _conditions(file, f"{at}.outcomes.where", outcomes.where)
+    past = datasets.get(outcomes.dataset)
+    for column in (outcomes.column, outcomes.runs, outcomes.time, *(c.column for c in outcomes.where)):
+        if column and past:
+            yield from _known(file, f"{at}.outcomes", column, past.columns, "declared column")
+
+
 def _model_columns(at: str, model: ModelUse, scored: Dataset) -> Iterator[Problem]:
     file = "models.yml"
-    lead = model.lead
     named = [("scored.key", c) for c in model.scored.key] + [("scored.where", c.column) for c in model.scored.where]
     if model.baseline:
         named.append(("baseline.column", model.baseline.column))
     if model.value and model.value.column:
         named.append(("value.column", model.value.column))
-    if lead:
-        named += [("lead.name", lead.name)] + [("lead.columns", c) for c in lead.columns]
-        named += [("lead.contacts", c) for c in lead.contacts]
-        named += [(f"lead.{k}", c) for k, c in (("by", lead.by), ("place", lead.place)) if c]
+    named += _lead_columns(model.lead) if model.lead else []
     for key, column in named:
         yield from _known(file, f"{at}.{key}", column, scored.columns, "declared column")
     for name, feature in model.features.items():
         if feature.one_hot is None:
             yield from _known(file, f"{at}.features.{name}", name, scored.columns, "declared column")
-        elif not any(c.startswith(feature.one_hot) for c in scored.columns):
+        elif name not in scored.columns and not any(c.startswith(feature.one_hot) for c in scored.columns):
             yield file, f"{at}.features.{name}.one_hot", feature.one_hot, "no declared column starts with this", []
+
+
+def _lead_columns(lead: LeadList) -> list[tuple[str, str]]:
+    named = [("lead.name", lead.name)] + [("lead.columns", c) for c in lead.columns]
+    named += [("lead.contacts", c) for c in lead.contacts]
+    named += [("lead.title", c) for c in re.findall(r"{(\w+)}", lead.title)]
+    once = (("by", lead.by), ("place", lead.place), ("order_lists_by", lead.order_lists_by))
+    return named + [(f"lead.{key}", column) for key, column in once if column]
 
 
 def _role(workspace: Workspace, name: str, *, role: Role, actions: frozenset[str]) -> Iterator[Problem]:
@@ -161,6 +264,7 @@ def _role(workspace: Workspace, name: str, *, role: Role, actions: frozenset[str
         for one in group.datasets:
             if one != "*":
                 yield from _known(file, f"{key}.datasets", one, datasets, "dataset")
+        yield from _conditions(file, f"{key}.rules", group.rules)
         covered = [d for d in datasets if d not in named] if "*" in group.datasets else list(group.datasets)
         for rule in group.rules:
             if rule.attribute:

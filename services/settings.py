@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,16 +138,28 @@ def secret_key(settings: Settings) -> str:
     try:
         settings.instance.mkdir(parents=True, exist_ok=True)
         if not kept.exists():
-            handle = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+            _make_key(kept)
+        key = kept.read_text()
     except OSError as problem:
         raise SettingsMistakes(
             f"{settings.instance} must be a folder that can be written to. Set LAKELIGHT_INSTANCE to one."
         ) from problem
-    return kept.read_text()
+    if len(key) < SHORTEST_KEY:
+        raise SettingsMistakes(f"{kept} must hold at least {SHORTEST_KEY} characters. Remove it; it is made anew.")
+    return key
+
+
+def _make_key(kept: Path) -> None:
+    """Write a key under another name and link it: a second process finds the whole key or none."""
+    handle, partial = tempfile.mkstemp(prefix="secret.", dir=kept.parent)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    try:
+        os.link(partial, kept)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(partial)
 
 
 def settings_table_markdown() -> str:
@@ -170,8 +183,10 @@ def _read(setting: Setting, text: str) -> Any:
     if setting.kind == "folder":
         return Path(text).expanduser()
     if setting.kind == "number":
-        if not text.isdigit() or not 0 < int(text) < 1_000_000:
+        if not text.isdecimal() or not 0 < int(text) < 1_000_000:
             raise ValueError(f"{setting.variable} must be a whole number above 0, got {text!r}.")
+        if setting.name == "port" and int(text) > 65_535:
+            raise ValueError(f"{setting.variable} must be at most 65535, got {text!r}.")
         return int(text)
     if setting.kind == "yes or no":
         if text.lower() not in ("1", "yes", "true", "on", "0", "no", "false", "off"):

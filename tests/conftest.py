@@ -2,6 +2,7 @@
 
 ``bakery`` is shared and read only: a test that writes takes ``own_bakery``, a copy of its own. ``app``, ``client``,
 ``sign_in``, ``viewer`` and ``fire`` are the bakery's. Its people are named in ``tests.instances.BAKERY_PEOPLE``.
+The application is imported by the fixtures that need it: a broken page must not stop the tests of pure logic.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.access import Viewer
-from services.sources import Sources
-from tests import instances
-from tests.house import Browser, Clock, House
+if TYPE_CHECKING:
+    from services.access import Viewer
+    from services.sources import Sources
+    from tests.house import Browser, Clock, House
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,12 +35,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def built_bakery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bakery's instance on disk: published, admitted, scored, with its people. To be copied, never written."""
+    from tests import instances
+
     return instances.build_bakery(tmp_path_factory.mktemp("bakery"))
 
 
 @pytest.fixture(scope="session")
 def bakery(built_bakery: Path) -> Iterator[House]:
     """The bakery as everybody shares it: read only."""
+    from tests import instances
+
     house = instances.open_bakery(built_bakery)
     yield house
     house.sources.close()
@@ -48,6 +53,8 @@ def bakery(built_bakery: Path) -> Iterator[House]:
 @pytest.fixture
 def own_bakery(built_bakery: Path, tmp_path: Path) -> Iterator[House]:
     """A copy of the bakery for one test that writes, breaks or moves the clock (``own_bakery.sources.clock.move``)."""
+    from tests import instances
+
     house = instances.open_bakery(instances.copied(built_bakery, tmp_path / "bakery"))
     yield house
     house.sources.close()
@@ -92,12 +99,17 @@ def fire(bakery: House) -> Callable[..., Any]:
 @pytest.fixture
 def clock() -> Clock:
     """A clock of one's own."""
+    from tests import instances
+    from tests.house import Clock
+
     return Clock(instances.BAKERY_NOW)
 
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[House]:
     """The demo, built once into ``.demo-test/`` and kept there. Shared and read only; mark the test ``demo``."""
+    from tests import instances
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         house = instances.open_demo(instances.build_demo())

@@ -36,7 +36,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from models import sampled_values, shap_values, sklearn_parts
+from models import explaining, sampled_values, shap_values, sklearn_parts
 from models.predicting import Attribution, Predictor
 from models.predictor_lightgbm import LightGBMPredictor
 from models.predictor_skops import SkopsPredictor, read
@@ -211,7 +211,7 @@ def test_base_value_and_contributions_add_up_on_every_row(zoo: Callable[[str], M
     found = made.predictor.attribute(frame)
     assert found.values.shape == (count, len(made.predictor.inputs))
     assert found.exact and found.method.startswith("exact")
-    assert shap_values.missed(found.base, found.values, made.predictor.margin(frame)).max() <= found.epsilon
+    assert explaining.missed(found.base, found.values, made.predictor.margin(frame)).max() <= found.epsilon
 
 
 @pytest.mark.parametrize("name", ["LightGBM classification", "logistic pipeline", "ridge pipeline"])
@@ -312,7 +312,7 @@ def test_a_model_without_exact_values_is_sampled_and_says_so(model: Any, task: s
     predictor = SkopsPredictor(model, {"inputs": NUMBERS, "task": task, **first.background(inputs)})
     found, again = predictor.attribute(inputs.head(30)), predictor.attribute(inputs.head(30))
     assert not found.exact and found.method == "sampled, 20 orders around the typical row"
-    assert shap_values.missed(found.base, found.values, predictor.margin(inputs.head(30))).max() <= 1e-9
+    assert explaining.missed(found.base, found.values, predictor.margin(inputs.head(30))).max() <= 1e-9
     assert np.array_equal(found.values, again.values)
     assert predictor.score(inputs.head(5)) == pytest.approx(
         model.predict_proba(inputs.head(5))[:, 1] if task == "classification" else model.predict(inputs.head(5))
