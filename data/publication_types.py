@@ -56,7 +56,8 @@ def _read(name: str, kind: ColumnType, stored: str, form: CsvFormat | None, cast
     if kind in ("integer", "number") and form is not None:
         name = _numeric(name, kind, form)
     elif kind == "integer" and stored.startswith(_FLOATING):
-        name = f"case when {name} = trunc({name}) then {name} else 'nan'::double end"
+        name = f"nullif({name}, 'nan'::double)" if stored.startswith(("FLOAT", "DOUBLE")) else name
+        name = f"case when {name} is null or {name} = trunc({name}) then {name} else 'nan'::double end"
         return f"case when {name} is not null then {cast}({name} as {TYPES[kind]}) end"
     made = f"{cast}({name} as {TYPES[kind]})"
     return f"nullif({made}, 'nan'::double)" if kind == "number" else made
