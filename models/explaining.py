@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from models.predicting import Link
 
 
@@ -64,6 +66,23 @@ class Explanation:
             return tuple(c.value for c in self.contributions)
         slope = self.score * (1 - self.score) if abs(distance) < 1e-12 else (self.score - self.base_score) / distance
         return tuple(c.value * slope for c in self.contributions)
+
+
+def slopes(base: np.ndarray, margin: np.ndarray, score: np.ndarray, link: str) -> np.ndarray:
+    """(n,) points of the score for one unit of margin, row by row: what ``Explanation.points`` multiplies with."""
+    if link == "identity":
+        return np.ones(len(score))
+    distance = margin - base
+    near = np.abs(distance) < 1e-12
+    base_score = np.where(base >= 0, 1 / (1 + np.exp(-np.abs(base))), 1 - 1 / (1 + np.exp(-np.abs(base))))
+    along = (score - base_score) / np.where(near, 1.0, distance)
+    return np.asarray(np.where(near, score * (1 - score), along), dtype=float)
+
+
+def missed(base: np.ndarray, values: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """(n,) by how much each row fails to add up, relative to ``max(1, |margin|, sum of |values|)`` (law 4)."""
+    scale = np.maximum(1.0, np.maximum(np.abs(margin), np.abs(values).sum(axis=1)))
+    return np.asarray(np.abs(base + values.sum(axis=1) - margin) / scale)
 
 
 def sigmoid(margin: float) -> float:

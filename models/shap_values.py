@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models import explaining
 from models.predicting import Attribution
 
 BATCH = 2_000
@@ -49,14 +50,8 @@ def tree_explainer(model: Any, matrix: np.ndarray, *, column: int | None = None)
     return Attribution(np.full(len(matrix), start), values, FLOAT32, True, "exact, path-dependent (shap TreeExplainer)")
 
 
-def missed(base: np.ndarray, values: np.ndarray, margin: np.ndarray) -> np.ndarray:
-    """By how much each row fails to add up, relative to ``max(1, |margin|, sum of |values|)`` (law 4)."""
-    scale = np.maximum(1.0, np.maximum(np.abs(margin), np.abs(values).sum(axis=1)))
-    return np.asarray(np.abs(base + values.sum(axis=1) - margin) / scale)
-
-
 def _believed(batch: Attribution, margin: np.ndarray) -> bool:
-    return bool(missed(batch.base, batch.values, margin).max() <= batch.epsilon)
+    return bool(explaining.missed(batch.base, batch.values, margin).max() <= batch.epsilon)
 
 
 def _agrees(batch: np.ndarray, judged: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from data.definitions import Feature, LakeFile, ModelUse, Scalar
 from models.explaining import Contribution, Explanation
@@ -49,6 +49,26 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """One step of a ladder. ``points`` are rounded as ``points_text`` says them; ``kind`` tells what stands there."""
+
+    kind: Literal["reason", "other", "rest"]
+    text: str
+    points: float
+    points_text: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """From where the model starts to the score, in few steps. The texts add up: start + steps = end, digit by digit."""
+
+    start_text: str
+    rungs: tuple[Rung, ...]
+    end_text: str
+
+
+@dataclass(frozen=True)
 class Why:
     """A score taken apart: where it starts, what moves it, and the sentence that says so."""
 
@@ -80,15 +100,15 @@ def hidden_features(viewer: Viewer, model: ModelUse) -> frozenset[str]:
 def named_features(model: ModelUse, hidden: frozenset[str], importance: Mapping[str, float]) -> frozenset[str]:
     """The features that may have a line of their own: all, where none is hidden.
 
-    Otherwise the least important visible ones are folded with the hidden: at least three that matter at all, and as many
-    as it takes to weigh as much as the hidden ones. Those that somebody can act on are folded last.
+    Otherwise the least important visible ones are folded with the hidden: at least three that matter at all, and as
+    many as it takes to weigh as much as the hidden ones.
     """
     if not hidden & set(model.features):
         return frozenset(model.features)
     weight = {name: importance.get(name, 0.0) for name in model.features}
     visible = [name for name in model.features if name not in hidden]
     covered, counted = 0.0, 0
-    for name in sorted(visible, key=lambda n: (model.features[n].actionable, weight[n], n)):
+    for name in sorted(visible, key=lambda n: (weight[n], n)):
         if counted >= FOLDED_VISIBLE and covered >= math.fsum(weight[n] for n in hidden & set(weight)):
             break
         covered, counted = covered + weight[name], counted + (weight[name] > 0)
@@ -132,16 +152,15 @@ def why(
 ) -> Why:
     """Reasons in words, strongest first, adding up to the score.
 
-    ``named`` are the features that may have a line of their own (``named_features``); all others are "other information".
+    ``named`` are the features that may have a line of their own (``named_features``), all others are "other
+    information".
     """
     pairs = sorted(
         zip(explanation.contributions, explanation.points(), strict=True),
         key=lambda p: (-abs(p[0].value), p[0].feature),
     )
     covered = [p for p in pairs if p[0].feature not in named]
-    reasons = [
-        _reason(model, c, p, inputs=inputs, profile=profile, lake=lake) for c, p in pairs if c.feature in named
-    ]
+    reasons = [_reason(model, c, p, inputs=inputs, profile=profile, lake=lake) for c, p in pairs if c.feature in named]
     if covered:
         total = math.fsum(c.value for c, _ in covered)
         reasons.append(_other(len(covered), total, math.fsum(p for _, p in covered), model=model, lake=lake))
@@ -153,10 +172,64 @@ def why(
         score=score,
         link=explanation.link,
         reasons=tuple(reasons),
-        sentence=_sentence(score, tuple(r for r in reasons if r.feature)),
+        sentence=_sentence(score, tuple(r for r in reasons if r.feature), lake),
         exact=explanation.exact,
         method=explanation.method,
     )
+
+
+def ladder(model: ModelUse, said: Why, lake: LakeFile, *, count: int = 6) -> Ladder:
+    """The ``count`` strongest reasons, other information, and the rest in one step.
+
+    Each step is the difference of the rounded sums before and after it, so that nothing is lost to rounding: a step is
+    at most one unit of the last digit away from its own value.
+    """
+    strongest = said.strongest(count)
+    others = [r for r in said.reasons if not r.feature]
+    rest = [r for r in said.reasons if r.feature and r not in strongest]
+    start = float(said.base_score.value) if isinstance(said.base_score.value, int | float) else 0.0
+    steps: list[tuple[Literal["reason", "other", "rest"], str, float, str]] = [
+        ("reason", r.phrase, r.points, _detail(r)) for r in strongest
+    ]
+    steps += [("other", r.phrase, r.points, "Inputs that you may not see, and some small ones.") for r in others]
+    if rest:
+        what = rest[0].phrase if len(rest) == 1 else f"{len(rest)} smaller inputs"
+        steps.append(("rest", what, math.fsum(r.points for r in rest), ", ".join(r.label for r in rest[:8])))
+    end = start + math.fsum(points for _, _, points, _ in steps)
+    digits = 3 if model.task == "classification" else _digits(model, max(abs(start), abs(end)))
+    at, exact, rungs = round(start, digits), start, []
+    for kind, text, points, detail in steps:
+        exact += points
+        after = round(exact, digits)
+        rungs.append(Rung(kind, text, after - at, _step_text(model, after - at, digits, lake), detail))
+        at = after
+    return Ladder(_level_text(model, round(start, digits), lake), tuple(rungs), _level_text(model, at, lake))
+
+
+def _digits(model: ModelUse, size: float) -> int:
+    """Decimals that show a prediction of this size with four digits; money has its cents."""
+    if model.unit == "currency":
+        return 2
+    return max(0, 3 - math.floor(math.log10(size))) if size > 0 else 3
+
+
+def _level_text(model: ModelUse, level: float, lake: LakeFile) -> str:
+    if model.task == "classification":
+        return wording.shown(level, "percent", 1, lake).text
+    return wording.shown(level, model.unit, None, lake).exact
+
+
+def _step_text(model: ModelUse, step: float, digits: int, lake: LakeFile) -> str:
+    step = round(step, digits)
+    text = _level_text(model, abs(step), lake)
+    if model.task == "classification":
+        text = text.replace("%", "pp")
+    return text if step == 0 else f"{'+' if step > 0 else wording.MINUS}{text}"
+
+
+def _detail(reason: Reason) -> str:
+    usual_ = f" Usual: {reason.usual}." if reason.usual else ""
+    return f"{reason.label}: {reason.value}.{usual_} {reason.points_text}"
 
 
 def score_shown(model: ModelUse, score: float, lake: LakeFile) -> Shown:
@@ -233,10 +306,10 @@ def _other(count: int, contribution: float, points: float, *, model: ModelUse, l
     )
 
 
-def _sentence(score: Shown, reasons: tuple[Reason, ...]) -> str:
-    """ "72 %, mainly because of A (+21 pp) and B (+9 pp); held back by C (−9 pp)."."""
-    ups = [f"{_inside(r.phrase)} ({r.points_text})" for r in reasons if r.raises][:2]
-    downs = [f"{_inside(r.phrase)} ({r.points_text})" for r in reasons if not r.raises and r.contribution < 0][:1]
+def _sentence(score: Shown, reasons: tuple[Reason, ...], lake: LakeFile) -> str:
+    """As in: 72 %, mainly because of A (+21 pp) and B (+9 pp); held back by C (−9 pp)."""
+    ups = [f"{_inside(r.phrase, lake)} ({r.points_text})" for r in reasons if r.raises][:2]
+    downs = [f"{_inside(r.phrase, lake)} ({r.points_text})" for r in reasons if not r.raises and r.contribution < 0][:1]
     parts = [score.text]
     if ups:
         parts.append(f", mainly because of {' and '.join(ups)}")
@@ -245,6 +318,10 @@ def _sentence(score: Shown, reasons: tuple[Reason, ...]) -> str:
     return "".join(parts) + "."
 
 
-def _inside(phrase: str) -> str:
-    """A phrase inside a sentence: its first letter small unless the word is all capitals."""
-    return phrase if phrase[:2].isupper() else phrase[:1].lower() + phrase[1:]
+def _inside(phrase: str, lake: LakeFile) -> str:
+    """A phrase inside an English sentence: its first letter small unless the word is all capitals. Other languages, whose
+    nouns may be large, keep it.
+    """
+    if phrase[:2].isupper() or not lake.locale.lower().startswith("en"):
+        return phrase
+    return phrase[:1].lower() + phrase[1:]

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from data.lake import LakeError
 from data.questions import Select
-from services import access, audit, lead_query, leads
+from services import access, audit, leads
 from services.access import Viewer
+from services.errors import Unavailable
+from services.explanations import Reason
+from services.lead_lists import Asked
 from services.lead_query import LeadQuery
-from services.leads import Asked
+from services.leads import REASONS_IN_A_ROW
 from services.sources import Sources
 
-BATCH = 2_000
+BATCH = 5_000
 _RISKY = tuple("=+-@\t\r\n\x00＝＋－＠")
 
 
@@ -38,74 +44,77 @@ def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
     with their points, the model version and the time of scoring (UTC).
     """
     access.require(viewer, "leads:export")
-    asked, columns, question = leads.selection(viewer, sources, query)
-    audit.record(
-        viewer,
-        sources,
-        "leads.export",
-        asked.name,
-        detail={"query": query.to_url(), "rows": leads.matching(sources, asked, query), "version": asked.run.version},
-    )
-    name = f"{asked.name}-{asked.of}.csv" if asked.of else f"{asked.name}.csv"
-    return Export(name, _lines(viewer, sources, asked, columns=columns, question=question))
+    try:
+        found, question = leads.selection(viewer, sources, query)
+        rows = leads.matching(sources, found, query)
+        head = _head(found)
+    except LakeError as problem:
+        raise Unavailable(str(problem), next_step="Tell your administrator.") from problem
+    detail = {"of": found.of, "query": query.to_url(), "rows": rows, "columns": head, "version": found.run.version}
+    audit.record(viewer, sources, "leads.export", found.name, detail=detail)
+    return Export(_filename(found), _lines(viewer, sources, found, head=head, question=question))
 
 
 def safe_text(text: str) -> str:
     """A text that no spreadsheet takes for a formula; line breaks become spaces."""
     flat = text.replace("\r", " ").replace("\n", " ").replace("\x00", "")
-    return f"'{flat}" if flat.lstrip(" ").startswith(_RISKY) else flat
-
-
-def _lines(
-    viewer: Viewer,
-    sources: Sources,
-    asked: Asked,
-    *,
-    columns: tuple[lead_query.LeadColumn, ...],
-    question: Select,
-) -> Iterator[str]:
-    own = [c for c in columns if c.role not in ("score", "band")]
-    keys = [k for k in asked.model.scored.key if k not in {c.field for c in own}]
-    head = ["rank", *keys, *(c.field for c in own), "score", "band"]
-    head += [f"reason_{i}" for i in range(1, leads.REASONS_IN_A_ROW + 1)] + ["model_version", "scored_at"]
-    yield "\ufeff" + _csv([head])
-    for batch in sources.lake.stream(question, where=asked.where, batch_rows=BATCH):
-        rows = batch.to_pylist()
-        drawn = leads.drawn(viewer, sources, asked, rows)
-        yield _csv(
-            [
-                line.rank,
-                *(_value(row[k]) for k in keys),
-                *(_value(row.get(c.field)) for c in own),
-                repr(row["score"]),
-                _value(row["band"]),
-                *_reasons(line),
-                asked.run.version,
-                asked.run.scored_at.isoformat(),
-            ]
-            for row, line in zip(rows, drawn, strict=True)
-        )
-
-
-def _reasons(line: leads.LeadRow) -> list[str]:
-    said = [safe_text(f"{r.phrase} ({r.points_text})") for r in line.reasons]
-    return said + [""] * (leads.REASONS_IN_A_ROW - len(said))
-
-
-def _value(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return value
-    return safe_text(value.isoformat() if hasattr(value, "isoformat") else str(value))
-
-
-def _csv(rows: Any) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows(rows)
-    return out.getvalue()
+    return f"'{flat}" if flat.lstrip().startswith(_RISKY) or text.startswith(_RISKY) else flat
 
 
 def parameters(args: Mapping[str, str]) -> LeadQuery:
     """The query of an export's address; the same words as the page's."""
     return LeadQuery.from_url(args)
+
+
+def _filename(found: Asked) -> str:
+    """The list's name in plain letters: nothing of it can end the header it stands in."""
+    said = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{found.name}-{found.of}" if found.of else found.name).strip("-.")
+    return f"{said or 'list'}.csv"
+
+
+def _head(found: Asked) -> list[str]:
+    own = [c.field for c in found.columns if c.role not in ("score", "band")]
+    keys = [k for k in found.model.scored.key if k not in own]
+    reasons = [f"reason_{i}" for i in range(1, REASONS_IN_A_ROW + 1)]
+    return ["rank", *keys, *own, "score", "band", *reasons, "model_version", "scored_at"]
+
+
+def _lines(viewer: Viewer, sources: Sources, found: Asked, *, head: list[str], question: Select) -> Iterator[str]:
+    yield "\ufeff" + _csv([[safe_text(name) for name in head]])
+    ranks = leads.ranks_of(viewer, sources, found)
+    fields = head[1 : head.index("score")]
+    last = [found.run.version, found.run.scored_at.isoformat()]
+    for batch in sources.lake.stream(question, where=found.where, batch_rows=BATCH):
+        rows = batch.to_pylist()
+        reasons = leads.reasons_of(viewer, sources, found, rows)
+        places = ranks.ranks([row["row_id"] for row in rows])
+        yield _csv(
+            [
+                rank,
+                *(_value(row.get(field)) for field in fields),
+                repr(row["score"]),
+                _value(row["band"]),
+                *_reasons(reasons.get(row["row_id"], ())),
+                *last,
+            ]
+            for row, rank in zip(rows, places, strict=True)
+        )
+
+
+def _reasons(said: tuple[Reason, ...]) -> list[str]:
+    made = [safe_text(f"{r.phrase} ({r.points_text})") for r in said]
+    return made + [""] * (REASONS_IN_A_ROW - len(made))
+
+
+def _value(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float | Decimal):
+        return value
+    return safe_text(value.isoformat() if hasattr(value, "isoformat") else str(value))
+
+
+def _csv(rows: Iterable[list[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
+    return out.getvalue()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.explanations import Reason, Why
+from services.explanations import Ladder, Reason, Why
 from services.lead_query import LeadColumn, LeadQuery
 from services.wording import Shown
 
@@ -23,10 +23,11 @@ class ListChoice:
 
 @dataclass(frozen=True)
 class BandCount:
-    """A band of the list with how many rows carry it."""
+    """A band of the list: its label, its limits in words, and how many rows carry it."""
 
     band: str
     label: str
+    limits: str
     rows: int
 
 
@@ -42,6 +43,22 @@ class RunFacts:
 
 
 @dataclass(frozen=True)
+class Narrowed:
+    """What is left of a list under a question: how many rows, in which bands, and what is in force, in words.
+
+    ``bands`` are counted under everything but the choice of bands, so that a band that is not chosen shows what it
+    would add. Where nothing matches, ``sentence`` says so and ``without`` is the same question with the one condition
+    taken away that costs the most.
+    """
+
+    matching: int
+    bands: tuple[BandCount, ...]
+    sentence: str = ""
+    next_step: str = ""
+    without: LeadQuery | None = None
+
+
+@dataclass(frozen=True)
 class LeadPage:
     """A list as a whole: what it is called, how many rows, by which columns it can be asked."""
 
@@ -49,12 +66,13 @@ class LeadPage:
     choices: tuple[ListChoice, ...]
     title: str
     rows: int
-    matching: int
+    narrowed: Narrowed
     scope: str
     columns: tuple[LeadColumn, ...]
+    named_by: str
     hidden: tuple[str, ...]
-    bands: tuple[BandCount, ...]
     capacity: int | None
+    entity: str
     entity_many: str
     action: str
     may_export: bool
@@ -63,14 +81,24 @@ class LeadPage:
 
 @dataclass(frozen=True)
 class LeadRow:
-    """One row of a list, ready to be drawn. ``values`` holds the text of the columns by field."""
+    """One row of a list, ready to be drawn. ``values`` holds the text of the columns by field.
+
+    ``share`` is the score on a scale of 0 to 1, None where it has none; ``note`` says what the band means.
+    ``beyond`` tells that the row lies past the list's capacity. ``explained`` is false while reasons are computed.
+    """
 
     key: str
     rank: int
+    name: str
+    place: str
     score: Shown
+    share: float | None
     band: str
+    note: str
     reasons: tuple[Reason, ...]
+    explained: bool
     values: Mapping[str, str]
+    beyond: bool
 
 
 @dataclass(frozen=True)
@@ -83,7 +111,10 @@ class LeadBlock:
 
 @dataclass(frozen=True)
 class InputLine:
-    """An input of the model beside what is usual. ``low``/``high`` bound the middle 80 %, all in the input's unit."""
+    """An input of the model beside what is usual. ``low``/``high`` bound the middle 80 %, all in the input's unit.
+
+    ``ends`` are the ends of the trained range in words.
+    """
 
     feature: str
     label: str
@@ -95,11 +126,15 @@ class InputLine:
     high: float | None
     minimum: float | None
     maximum: float | None
+    ends: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
 class Lead:
-    """One lead: where it stands, why, its inputs, how to reach it, and who comes before and after."""
+    """One lead: where it stands, why, its inputs, how to reach it, and who comes before and after.
+
+    ``bands`` are (name, least score, label, limits in words). ``contacts`` are (label, text).
+    """
 
     key: str
     list: str
@@ -115,12 +150,15 @@ class Lead:
     score: Shown
     score_value: float
     band: str
-    bands: tuple[tuple[str, float, str], ...]
-    calibrated: bool
+    bands: tuple[tuple[str, float, str, str], ...]
+    note: str
+    beyond: str
     why: Why | None
+    ladder: Ladder | None
     inputs: tuple[InputLine, ...]
-    contacts: tuple[tuple[str, str, str], ...]
+    contacts: tuple[tuple[str, str], ...]
     others: tuple[tuple[str, str], ...]
+    hidden: tuple[str, ...]
     facts: RunFacts
     technical: bool
     may_try: bool

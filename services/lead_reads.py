@@ -1,0 +1,45 @@
+"""Reading a list is an act, scrolling through it is not: one event for a question, and one each time what may have been
+read of it doubles. An event says at most how far the rows went, so that no read row is without an event.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from services import audit
+from services.access import Viewer
+from services.lead_lists import Asked
+from services.lead_query import LeadQuery
+from services.sources import Sources
+
+FIRST = 200
+
+
+class _Reach:
+    """How far one question of one session is written down. A process that forgets it writes the event again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._written = 0
+
+    def beyond(self, end: int) -> int:
+        """The new reach where ``end`` is not covered yet, 0 where it is."""
+        with self._lock:
+            if end <= self._written:
+                return 0
+            reach = max(FIRST, self._written)
+            while reach < end:
+                reach *= 2
+            self._written = reach
+            return reach
+
+
+def record(viewer: Viewer, sources: Sources, found: Asked, query: LeadQuery, *, end: int, total: int) -> None:
+    """Write that this viewer reads the rows of a question up to ``end``, unless an event covers it already."""
+    asked = query.to_url()
+    key = ("lead reads", viewer.session_id, viewer.person_id, found.run.scores, found.of, asked)
+    reach = sources.cache.get_or_make(key, _Reach).beyond(end)
+    if reach:
+        act = "leads.open" if reach == FIRST else "leads.read"
+        detail = {"of": found.of, "query": asked, "rows": min(reach, total), "matching": total}
+        audit.record(viewer, sources, act, found.name, detail=detail | {"version": found.run.version})
