@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +17,10 @@ from data.definitions import Attach, Column, CsvFormat, Dataset, LakeFile, Noun
 from data.publication import Published, Rejected, check_and_publish, publication_order, source_fingerprint
 from data.questions import Table
 from services import refresh, snapshots
-from tests.house import House
+
+if TYPE_CHECKING:
+    from tests.house import House
+
 
 COLUMNS = {
     "id": Column(label="Number", type="integer"),
