@@ -3,8 +3,18 @@
 ``PAGES`` is the table of contents of the product. Pages import ``services`` and ``components`` only.
 """
 
-from pages import _missing, account, model_card, models, what_if
+from pages import _missing, access, account, audit, data, jobs, model_card, models, people, what_if
 from pages._screen import Page
 
-PAGES: tuple[Page, ...] = (account.page, models.page, model_card.page, what_if.page)
+PAGES: tuple[Page, ...] = (
+    account.page,
+    models.page,
+    model_card.page,
+    what_if.page,
+    data.page,
+    jobs.page,
+    people.page,
+    access.page,
+    audit.page,
+)
 MISSING: Page = _missing.page

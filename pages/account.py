@@ -1,34 +1,158 @@
-"""Your account: who you are here, and what you may see and do."""
+"""Your account: who you are here, what you may see and do and why, your sessions, your password, your theme."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import dash
+from dash import ALL, Input, Output, State, html, no_update
+
+from components import forms, notice, tables
 from components import page as parts
-from components import tables
-from pages._screen import Page
-from services.access import Viewer
+from components.ids import Ids
+from pages._screen import Page, Screen
+from services import accounts, policy, wording
+from services.access import Viewer, action_words
+from services.accounts import OwnAccount, SessionLine
+from services.errors import InvalidField
+from services.policy import DatasetRights
 from services.sources import Sources
+
+ids = Ids("account")
 
 
 def layout(viewer: Viewer, sources: Sources) -> Any:
-    """Name, role, grants, and the rows of each dataset with the reason."""
-    datasets = sources.workspace.lake.datasets
-    rows = [
-        [datasets[n].label, s.reason, ", ".join(sorted(datasets[n].columns[c].label for c in s.hidden)) or "none"]
-        for n, s in viewer.scopes.items()
-    ]
-    held = [
-        (sources.workspace.access.attributes[k].label, ", ".join(v))
-        for k, v in viewer.attributes.items()
-        if k in sources.workspace.access.attributes
-    ]
+    """Rights at the left; sessions, password and theme at the right."""
+    own = accounts.own_account(viewer, sources)
+    head = parts.head(viewer.name, [viewer.email, viewer.role_label, *_held(viewer, sources)])
+    password = html.Div(_password(own), id=ids("password"))
+    if own.must_choose:
+        first = notice.message(
+            "Choose your own password first.",
+            "The one you were given is good for this alone; then the rest opens.",
+            "watch",
+        )
+        return [head, first, parts.columns((5, password))]
     return [
-        parts.head(viewer.name, [viewer.email, viewer.role_label]),
-        parts.section("What you are", parts.facts([("Role", viewer.role_label), *held])),
-        parts.section("What you may do", parts.facts([("Actions", ", ".join(sorted(viewer.grants)))])),
-        parts.section("Which rows you see", tables.plain(["Dataset", "Rows", "Hidden columns"], rows)),
+        head,
+        parts.columns(
+            (7, _rights(viewer, sources)),
+            (5, [_sessions_section(own, sources), password, _theme()]),
+        ),
     ]
 
 
-page = Page("/account", "Your account", "signed_in", layout)
+def register(screen: Screen) -> None:
+    """Ending sessions, changing the password, choosing the theme."""
+
+    @screen.callback(
+        Output(ids("sessions"), "children"),
+        Input({"type": ids("end"), "key": ALL}, "n_clicks"),
+        prevent_initial_call=True,
+    )
+    def end(viewer: Viewer, clicks: list[int]) -> Any:
+        pressed = dash.ctx.triggered_id
+        if not isinstance(pressed, dict) or not any(clicks):
+            return no_update
+        key = str(pressed.get("key"))
+        ended = accounts.end_other_sessions(viewer, screen.sources, "" if key == "all" else key)
+        said = f"{ended} {'session' if ended == 1 else 'sessions'} ended." if ended else "It had ended already."
+        own = accounts.own_account(viewer, screen.sources)
+        return [notice.message(said, kind="good"), *_sessions(own, screen.sources)]
+
+    @screen.callback(
+        Output(ids("password"), "children"),
+        Input(ids("change"), "n_clicks"),
+        State(ids("current"), "value"),
+        State(ids("new"), "value"),
+        State(ids("again"), "value"),
+        prevent_initial_call=True,
+        running=[(Output(ids("change"), "disabled"), True, False)],
+    )
+    def change(viewer: Viewer, _clicks: int, current: Any, new: Any, again: Any) -> Any:
+        must = accounts.own_account(viewer, screen.sources).must_choose
+        try:
+            accounts.change_password(
+                viewer, screen.sources, current=str(current or ""), new=str(new or ""), again=str(again or "")
+            )
+        except InvalidField as wrong:
+            return _password(accounts.own_account(viewer, screen.sources), wrong)
+        step = html.A("Go to your first page", href="/") if must else "Your other sessions have ended."
+        return parts.section("Password", notice.message("Your password is changed.", step, "good"))
+
+    screen.clientside(
+        "account", "theme", Output(ids("theme"), "title"), Input(ids("theme"), "value"), prevent_initial_call=True
+    )
+    screen.clientside("account", "themeNow", Output(ids("theme"), "value"), Input(ids("theme"), "id"))
+
+
+def _held(viewer: Viewer, sources: Sources) -> list[str]:
+    known = sources.workspace.access.attributes
+    return [f"{known[k].label}: {', '.join(v)}" for k, v in viewer.attributes.items() if k in known and v]
+
+
+def _rights(viewer: Viewer, sources: Sources) -> list[Any]:
+    may = [html.Li(action_words(action)) for action in sources.workspace.access.roles[viewer.role].actions]
+    rows = [_dataset(d) for d in policy.own_rights(sources, viewer)]
+    return [
+        parts.section("What you may do", html.Ul(may, className="ll-list")),
+        parts.section("Which rows you see", tables.plain(["Dataset", "You see", "Because", "Hidden from you"], rows)),
+    ]
+
+
+def _dataset(rights: DatasetRights) -> list[Any]:
+    soft = html.Span("none", className="ll-soft")
+    if rights.total is None:
+        sees: Any = html.Span("not published yet", className="ll-soft")
+    elif rights.visible is None:
+        sees = "cannot be counted now"
+    else:
+        sees = f"{rights.visible:,} of {rights.total:,}" if rights.visible else soft
+    return [html.Strong(rights.label), sees, rights.reason, ", ".join(rights.hidden) or soft]
+
+
+def _sessions_section(own: OwnAccount, sources: Sources) -> Any:
+    return parts.section("Where you are signed in", html.Div(_sessions(own, sources), id=ids("sessions")))
+
+
+def _sessions(own: OwnAccount, sources: Sources) -> list[Any]:
+    others = [line for line in own.sessions if not line.is_this]
+    end = forms.button({"type": ids("end"), "key": "all"}, "End all others") if len(others) > 1 else None
+    return [html.Ul([_session(line, sources) for line in own.sessions], className="ll-sessions"), end]
+
+
+def _session(line: SessionLine, sources: Sources) -> Any:
+    zone = sources.workspace.lake.timezone
+    since = f"since {wording.moment(line.since, zone)}, from {line.address or 'an unknown address'}"
+    right = (
+        parts.tag("this one", "good") if line.is_this else forms.button({"type": ids("end"), "key": line.key}, "End")
+    )
+    return html.Li([html.Div([html.Strong(line.browser), html.Div(since, className="ll-soft ll-small")]), right])
+
+
+def _password(own: OwnAccount, wrong: InvalidField | None = None) -> Any:
+    if not own.may_choose:
+        return parts.section(
+            "Password", html.P("This is a demo account: its password stays as it was made.", className="ll-soft")
+        )
+    errors = {wrong.field: wrong.sentence} if wrong else {}
+    label = "The password you were given" if own.must_choose else "Current password"
+    hint = f"At least {accounts.SHORTEST_PASSWORD} characters; a sentence is good."
+    return parts.section(
+        "Password",
+        forms.form(
+            forms.password(ids("current"), label, error=errors.get("current", "")),
+            forms.password(ids("new"), "New password", error=errors.get("new", ""), hint=hint, fresh=True),
+            forms.password(ids("again"), "New password, once more", error=errors.get("again", ""), fresh=True),
+            label="Change your password",
+        ),
+        forms.buttons(forms.button(ids("change"), "Change password", kind="primary")),
+    )
+
+
+def _theme() -> Any:
+    options = (("auto", "As the system"), ("light", "Light"), ("dark", "Dark"))
+    return parts.section("Theme", forms.segments(ids("theme"), "Theme", options, value="auto", label_hidden=True))
+
+
+page = Page("/account", "Your account", "signed_in", layout, register)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from data import catalogue_log, publications
-from data.definitions import Dataset, Metric, Workspace
+from data.definitions import Dataset, LakeFile, Metric, Workspace
 from data.tables import Publication, Quarantined
 from services import row_counts, wording
 from services.access import Viewer, decide, masks, require, rows
@@ -53,6 +53,7 @@ class ColumnLine:
     source: str
     description: str
     filled: float | None
+    filled_said: str
 
 
 @dataclass(frozen=True)
@@ -264,9 +265,17 @@ def _columns(
             source=added.get(name, ""),
             description=column.description,
             filled=filled.get(name),
+            filled_said=_share(filled.get(name), workspace.lake),
         )
         for name, column in about.columns.items()
     )
+
+
+def _share(filled: float | None, lake: LakeFile) -> str:
+    """A share that is not whole never reads "100 %" or "0 %"."""
+    if filled is not None and 0.995 <= filled < 1:
+        return f"almost 100{wording.NBSP}%"
+    return wording.shown(filled, "percent", None, lake).text
 
 
 def _kind(stored: str) -> str:

@@ -1,0 +1,137 @@
+"""Who may see and do what, and why: the policy in words, role by role and person by person. To be read, not edited."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from dash import dcc, html
+
+from components import notice, tables
+from components import page as parts
+from components.page import MenuItem
+from pages._screen import Page
+from services import policy
+from services.access import Viewer, action_words
+from services.errors import NotFound
+from services.policy import DatasetRights, PersonRights, Policy, RolePolicy
+from services.sources import Sources
+
+
+def layout(viewer: Viewer, sources: Sources, role: str = "", person: str = "") -> Any:
+    """Roles or people at the left, as the address says; what the chosen one may on the right."""
+    found = policy.policy(viewer, sources)
+    by_person = bool(person)
+    choices = parts.choices(
+        "View",
+        [("By role", "/admin/access", not by_person), ("By person", _person_href(_first_person(found)), by_person)],
+    )
+    return [
+        parts.head("Access", _scope(found), [choices] if found.people else []),
+        _people(viewer, sources, found, person) if by_person else _roles(found, role),
+        parts.section("All roles side by side", _matrix(found)),
+    ]
+
+
+def _scope(found: Policy) -> list[Any]:
+    return [
+        html.Span(["The policy stands in ", html.Code(found.file), " of the workspace and is changed there only"]),
+        f"read at start, fingerprint {found.fingerprint}",
+        f"{len(found.roles)} roles, {len(found.people)} people",
+    ]
+
+
+def _roles(found: Policy, role: str) -> Any:
+    chosen = next((r for r in found.roles if r.name == role), None if role else found.roles[0])
+    if chosen is None:
+        raise NotFound(f"There is no role named {role[:60]}.", next_step="Choose one of the list.")
+    items = [
+        MenuItem(
+            title=r.label,
+            under=r.question,
+            href="/admin/access?" + urlencode({"role": r.name}),
+            right=str(r.people),
+            chosen=r is chosen,
+        )
+        for r in found.roles
+    ]
+    return parts.split(parts.menu("Roles, with how many people have them", items), _role(chosen))
+
+
+def _role(role: RolePolicy) -> list[Any]:
+    hidden = [[html.Strong(dataset), ", ".join(columns)] for dataset, columns in role.hidden]
+    people = f"{role.people} {'person has' if role.people == 1 else 'people have'} this role"
+    rows = [[", ".join(r.datasets), _amount(r.kind), r.rule] for r in role.rows]
+    return [
+        html.H2(role.label, className="ll-focus"),
+        html.P(role.question, className="ll-focus-lede"),
+        parts.terms([("First page", role.home), ("In the bar", ", ".join(role.entries)), ("Held by", people)]),
+        parts.section("May", html.Ul([html.Li(action_words(a)) for a in role.actions], className="ll-list")),
+        parts.section("Rows", tables.plain(["Datasets", "Sees", "Because"], rows)),
+        parts.section(
+            "Columns",
+            html.P(role.masked),
+            tables.plain(["Dataset", "Hidden from this role"], hidden) if hidden else None,
+        ),
+    ]
+
+
+def _amount(kind: str) -> Any:
+    return {"all": "all rows", "some": "some rows", "none": html.Span("no rows", className="ll-soft")}[kind]
+
+
+def _people(viewer: Viewer, sources: Sources, found: Policy, person: str) -> Any:
+    number = int(person) if person.isascii() and person.isdigit() and len(person) <= 9 else 0
+    items = [
+        MenuItem(title=name, under=role, href=_person_href(id_), chosen=id_ == number)
+        for id_, name, role in found.people
+    ]
+    rights = policy.rights_of(viewer, sources, number)
+    return parts.split(parts.menu("People", items), _person(rights))
+
+
+def _person(rights: PersonRights) -> list[Any]:
+    rows = [_dataset(d) for d in rights.datasets]
+    role = dcc.Link(rights.role_label, href="/admin/access?" + urlencode({"role": rights.role}))
+    facts: list[tuple[str, Any]] = [("E-mail", rights.email), ("Role", role), *rights.held]
+    may = html.Ul([html.Li(a) for a in rights.actions], className="ll-list") if rights.actions else html.P("Nothing.")
+    return [
+        html.H2(rights.name, className="ll-focus"),
+        notice.stale(rights.note) if rights.note else None,
+        parts.terms(facts),
+        parts.section("May", may),
+        parts.section(
+            "Which rows they see",
+            tables.plain(["Dataset", "Sees", "Of", "Because", "Hidden columns"], rows, numbers=(1, 2)),
+        ),
+    ]
+
+
+def _dataset(rights: DatasetRights) -> list[Any]:
+    soft = html.Span("none", className="ll-soft")
+    if rights.total is None:
+        sees, of = html.Span("not published yet", className="ll-soft"), ""
+    else:
+        known = f"{rights.visible:,}" if rights.visible is not None else "cannot be counted now"
+        sees, of = known if rights.visible != 0 else soft, f"{rights.total:,}"
+    return [html.Strong(rights.label), sees, of, rights.reason, ", ".join(rights.hidden) or soft]
+
+
+def _matrix(found: Policy) -> Any:
+    """Actions by roles; a mark where the role has the action."""
+    rows = [
+        [words, *(html.Span("●", title="may") if action in found.granted[r.name] else "" for r in found.roles)]
+        for action, words in found.actions
+    ]
+    return html.Div(tables.plain(["", *(r.label for r in found.roles)], rows), className="ll-matrix")
+
+
+def _person_href(person_id: int) -> str:
+    return "/admin/access?" + urlencode({"person": person_id})
+
+
+def _first_person(found: Policy) -> int:
+    return found.people[0][0] if found.people else 0
+
+
+page = Page("/admin/access", "Access", "policy:read", layout)

@@ -1,0 +1,272 @@
+"""Who may come in, and as what: the list of people, the form of one of them, and what needs an administrator's look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import dash
+from dash import ALL, Input, Output, State, dcc, html, no_update
+
+from components import forms, notice, tables
+from components import page as parts
+from components.ids import Ids
+from pages import _attention
+from pages._screen import Page, Screen
+from services import access, people, wording
+from services.access import Viewer
+from services.errors import InvalidField, Refusal
+from services.people import PersonForm, PersonLine
+from services.sources import Sources
+
+ids = Ids("people")
+NEW = "new"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What stands in the form: the values of its fields and the attributes that are ticked."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, list[str]] = field(default_factory=dict)
+    seen: str = ""
+
+
+def layout(viewer: Viewer, sources: Sources, person: str = "") -> Any:
+    """The people at the left; at the right the person of the address, or what needs a look."""
+    found = people.list_people(viewer, sources)
+    add = dcc.Link("Add a person", href=f"/admin/people?person={NEW}", className="ll-button ll-primary")
+    may = access.decide(viewer, "people:manage").allowed
+    return [
+        parts.head("People", _scope(found), [add] if may else []),
+        parts.columns(
+            (8, html.Div(_list(found, sources), id=ids("list"))),
+            (4, html.Div(_first_panel(viewer, sources, person), id=ids("panel"), className="ll-panel")),
+        ),
+        dcc.Store(id=ids("of"), data=person[:20]),
+    ]
+
+
+def register(screen: Screen) -> None:
+    """One callback for every act on a person: which button it was says what is done."""
+
+    @screen.callback(
+        Output(ids("list"), "children"),
+        Output(ids("panel"), "children"),
+        Input({"type": ids("do"), "act": ALL}, "n_clicks"),
+        State({"type": ids("field"), "name": ALL}, "value"),
+        State({"type": ids("attribute"), "name": ALL}, "value"),
+        State(ids("of"), "data"),
+        State({"type": ids("seen"), "name": ALL}, "data"),
+        prevent_initial_call=True,
+        needs="people:manage",
+        running=[(Output(ids("panel"), "className"), "ll-panel is-busy", "ll-panel")],
+    )
+    def act(viewer: Viewer, clicks: list[int], _f: list[Any], _a: list[Any], of: str, seen: list[str]) -> Any:
+        pressed = dash.ctx.triggered_id
+        if not isinstance(pressed, dict) or not any(clicks):
+            return [no_update, no_update]
+        typed = Typed(
+            {str(s["id"]["name"]): str(s.get("value") or "") for s in dash.ctx.states_list[0]},
+            {str(s["id"]["name"]): [str(v) for v in s.get("value") or []] for s in dash.ctx.states_list[1]},
+            str(seen[0]) if seen else "",
+        )
+        panel = _done(viewer, screen.sources, act=str(pressed.get("act")), of=of, typed=typed)
+        return [_list(people.list_people(viewer, screen.sources), screen.sources), panel]
+
+
+def _done(viewer: Viewer, sources: Sources, *, act: str, of: str, typed: Typed) -> list[Any]:
+    """Do what was asked, and draw the panel that follows: what was done, or the sentence beside its field."""
+    known = _number(of)
+    try:
+        if act == "add":
+            return _added(viewer, sources, typed)
+        if act == "save":
+            people.change_person(
+                viewer, sources, known, name=typed.fields.get("name", ""), role=typed.fields.get("role", ""),
+                attributes=typed.attributes, seen=typed.seen,
+            )  # fmt: skip
+            said = "Saved. It holds from their next request on."
+        elif act in ("enable", "disable"):
+            people.set_active(viewer, sources, known, act == "enable")
+            said = "Enabled: they may sign in again." if act == "enable" else "Disabled, and signed out everywhere."
+        elif act == "sign_out":
+            ended = people.end_sessions(viewer, sources, known)
+            said = f"Signed out: {ended} {'session' if ended == 1 else 'sessions'} ended."
+        elif act == "password":
+            return _with_password(viewer, sources, known)
+        else:
+            return [notice.message("There is no such act.", "Reload the page.", "bad")]
+    except InvalidField as wrong:
+        return _panel(people.form(viewer, sources, known), typed=typed, wrong=wrong)
+    except Refusal as refusal:
+        return [notice.message(refusal.sentence, refusal.next_step, "watch"), *_again(viewer, sources, known)]
+    return [notice.message(said, kind="good"), *_panel(people.form(viewer, sources, known))]
+
+
+def _added(viewer: Viewer, sources: Sources, typed: Typed) -> list[Any]:
+    name, email = typed.fields.get("name", ""), typed.fields.get("email", "")
+    password = people.add_person(
+        viewer, sources, email=email, name=name, role=typed.fields.get("role", ""), attributes=typed.attributes
+    )
+    return [_once(f"{name.strip()} is added. One-time password:", password), _back()]
+
+
+def _with_password(viewer: Viewer, sources: Sources, known: int) -> list[Any]:
+    password = people.new_password(viewer, sources, known)
+    form = people.form(viewer, sources, known)
+    return [_once(f"A one-time password for {form.name}:", password), *_panel(form)]
+
+
+def _once(sentence: str, password: str) -> Any:
+    return forms.shown_once(
+        sentence, password, "It is shown this once. It opens only the page where they choose their own password."
+    )
+
+
+def _again(viewer: Viewer, sources: Sources, known: int) -> list[Any]:
+    try:
+        return _panel(people.form(viewer, sources, known))
+    except Refusal:
+        return [_back()]
+
+
+def _first_panel(viewer: Viewer, sources: Sources, person: str) -> list[Any]:
+    if not person:
+        return _attention.panel(viewer, sources)
+    try:
+        return _panel(people.form(viewer, sources, 0 if person == NEW else _number(person)))
+    except Refusal as refusal:
+        return [notice.message(refusal.sentence, "Choose one of the list.", "watch")]
+
+
+def _number(text: str) -> int:
+    """The person of an address; one that nobody has where it is not a number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0 if text == NEW else -1
+
+
+def _scope(found: tuple[PersonLine, ...]) -> list[str]:
+    active, waiting = sum(p.active for p in found), sum(bool(p.note) for p in found)
+    disabled = len(found) - active
+    return [
+        f"{active} may sign in",
+        f"{disabled} disabled" if disabled else "",
+        f"{sum(p.sessions > 0 for p in found)} signed in now",
+        f"{waiting} {'needs' if waiting == 1 else 'need'} a look" if waiting else "",
+    ]
+
+
+def _list(found: tuple[PersonLine, ...], sources: Sources) -> Any:
+    zone = sources.workspace.lake.timezone
+    rows = [
+        [
+            _who(p),
+            p.role_label,
+            [html.Div(f"{label}: {values}") for label, values in p.attributes] or html.Span("–", className="ll-soft"),
+            wording.moment(p.last_sign_in_at, zone) if p.last_sign_in_at else html.Span("never", className="ll-soft"),
+            parts.status("good", f"{p.sessions} open") if p.sessions else html.Span("none", className="ll-soft"),
+        ]
+        for p in found
+    ]
+    return tables.plain(["Person", "Role", "Attributes", "Last sign-in", "Sessions"], rows)
+
+
+def _who(person: PersonLine) -> Any:
+    marks = [parts.tag("you") if person.is_self else None, None if person.active else parts.tag("disabled", "bad")]
+    href = "/admin/people?" + urlencode({"person": person.id})
+    return html.Div(
+        [
+            html.Span([dcc.Link(person.name, href=href, className="ll-strong"), *marks]),
+            html.Div(person.email, className="ll-soft ll-small"),
+            html.Div(parts.status("watch", person.note), className="ll-small") if person.note else None,
+        ]
+    )
+
+
+def _panel(form: PersonForm, *, typed: Typed | None = None, wrong: InvalidField | None = None) -> list[Any]:
+    """The form of one person, with what was typed and the sentence of what is wrong with it."""
+    held = typed or Typed({"name": form.name, "role": form.role}, {}, form.seen)
+    new = form.line is None
+    fixed = not form.may_manage or bool(form.line and form.line.is_self)
+    said = wrong.sentence + (f" {wrong.next_step}" if wrong and wrong.next_step else "") if wrong else ""
+    errors = {wrong.field: said} if wrong else {}
+    attributes = [
+        forms.several(
+            _of("attribute", a.name), a.label, a.values, chosen=held.attributes.get(a.name, a.held),
+            error=errors.get(a.name, ""), disabled=fixed,
+        )
+        for a in form.attributes
+    ]  # fmt: skip
+    hint = "Nobody changes their own role." if form.line and form.line.is_self else ""
+    fields = [
+        forms.text(_of("field", "name"), "Name", value=held.fields.get("name", ""), error=errors.get("name", "")),
+        forms.text(_of("field", "email"), "E-mail", value=held.fields.get("email", ""), error=errors.get("email", ""))
+        if new
+        else None,
+        forms.choice(
+            _of("field", "role"), "Role", form.roles, value=held.fields.get("role", ""), error=errors.get("role", ""),
+            hint=hint, empty="Choose a role", disabled=fixed,
+        ),
+        *attributes,
+    ]  # fmt: skip
+    button = forms.button(_of("do", "add" if new else "save"), "Add" if new else "Save", kind="primary")
+    return [
+        html.H2("Somebody new" if new else form.name, className="ll-focus"),
+        html.P(form.line.email if form.line else "They get a one-time password.", className="ll-soft ll-small"),
+        forms.form(*fields, label="About this person"),
+        forms.buttons(button, _back("Close")) if form.may_manage else _back("Close"),
+        dcc.Store(id=_of("seen", "seen"), data=held.seen),
+        _more(form) if form.line and form.may_manage else None,
+    ]
+
+
+def _more(form: PersonForm) -> Any:
+    """What else can be done with a person; what cannot be undone by a click asks once more."""
+    line = form.line
+    if line is None:
+        return None
+    if line.is_self:
+        return html.P(
+            ["Your password and sessions are on ", dcc.Link("your account page", href="/account"), "."],
+            className="ll-soft ll-small ll-panel-foot",
+        )
+    sessions = "session" if line.sessions == 1 else "sessions"
+    return html.Div(
+        [
+            parts.more(
+                f"Sign out everywhere ({line.sessions} {sessions})",
+                html.P("Every browser of theirs is asked to sign in again."),
+                forms.button(_of("do", "sign_out"), "Sign out everywhere", disabled=not line.sessions),
+            ),
+            parts.more(
+                "New one-time password",
+                html.P("Their password stops working, and they are signed out everywhere."),
+                forms.button(_of("do", "password"), "Make a one-time password"),
+            ),
+            parts.more(
+                "Disable the account",
+                html.P("They can no longer sign in and are signed out at once. What they did stays in the audit log."),
+                forms.button(_of("do", "disable"), "Disable", kind="danger"),
+            )
+            if line.active
+            else parts.more(
+                "Enable the account",
+                html.P("They may sign in again with the password they had."),
+                forms.button(_of("do", "enable"), "Enable"),
+            ),
+        ],
+        className="ll-panel-foot",
+    )
+
+
+def _back(label: str = "Back to the list") -> Any:
+    return dcc.Link(label, href="/admin/people", className="ll-button")
+
+
+def _of(kind: str, name: str) -> dict[str, str]:
+    key = "act" if kind == "do" else "name"
+    return {"type": ids(kind), key: name}
+
+
+page = Page("/admin/people", "People", "people:read", layout, register)
