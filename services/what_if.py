@@ -34,6 +34,7 @@ from services.what_if_answers import (
     LONGEST_KEY,
     Control,
     Fixed,
+    Pair,
     Scale,
     Start,
     StartPage,
@@ -41,8 +42,9 @@ from services.what_if_answers import (
     WhatIf,
     WhatIfQuery,
 )
+from services.what_if_words import NOT_CHANGEABLE
 
-__all__ = ["Control", "Fixed", "Scale", "Start", "StartPage", "Step", "WhatIf", "WhatIfQuery"]
+__all__ = ["NOT_CHANGEABLE", "Control", "Fixed", "Pair", "Scale", "Start", "StartPage", "Step", "WhatIf", "WhatIfQuery"]
 
 log = structlog.get_logger()
 STARTS = 3
@@ -61,6 +63,7 @@ class _Stand:
     profile: ModelProfile
     predictor: Predictor
     hidden: frozenset[str]
+    named: frozenset[str]
     allowed: frozenset[str]
     base: Explanation
     why: Why
@@ -118,7 +121,7 @@ def start_page(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> StartPag
         choices=choices,
         entity=model.words.entity.one,
         starts=starts,
-        sentence="" if starts else ("There is no row of yours to start from." if movable_ else words.NOT_CHANGEABLE),
+        sentence="" if starts else ("There is no row of yours to start from." if movable_ else NOT_CHANGEABLE),
         may_list=model.lead is not None,
         facts=_facts(model, run),
     )
@@ -168,7 +171,7 @@ def _made(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> _St
     why = explanations.why(model, base, inputs, named=named, profile=profile, lake=lake)
     name, place = _name(sources, asked, row)
     return _Stand(
-        asked, row, inputs, name, place, profile, predictor, hidden, allowed, base, why,
+        asked, row, inputs, name, place, profile, predictor, hidden, named, allowed, base, why,
         _scale(sources, asked, base.score),
     )  # fmt: skip
 
@@ -188,12 +191,11 @@ def _answer(viewer: Viewer, sources: Sources, stand: _Stand, query: WhatIfQuery)
             stand.predictor, checked, base=stand.base, profile=stand.profile, features=model.features
         )
     )
-    named = frozenset(r.feature for r in stand.why.reasons if r.feature)
     then = stand.why
     if checked.changed:
         then = explanations.why(
-            model, response.scenario, checked.row, profile=stand.profile, lake=lake, named=named,
-        )  # fmt: skip
+            model, response.scenario, checked.row, named=stand.named, profile=stand.profile, lake=lake
+        )
     return _drawn(viewer, sources, stand, query, checked=checked, response=response, then=then)
 
 
@@ -239,6 +241,7 @@ def _drawn(
             points=said, changed=len(checked.changed), refused=refused,
         ),
         steps=tuple(_step(model, e.feature, e.value, sources) for e in response.effects),
+        pairs=words.pairs(model, stand.why, then, changed=checked.changed, lake=lake),
         probability=model.task == "classification",
         technical=access.decide(viewer, "explanations:technical").allowed,
         may_list=model.lead is not None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from services.errors import InvalidQuery
@@ -106,6 +106,22 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """One reason today and in the scenario, in points of the score. ``value`` says both values where they differ.
+
+    ``kind``: ``first`` lines and the ``rest`` line are the short list and add up; ``more`` are in the rest.
+    """
+
+    feature: str
+    label: str
+    value: str
+    points: tuple[float, float]
+    texts: tuple[str, str]
+    changed: bool
+    kind: Literal["first", "more", "rest"]
+
+
+@dataclass(frozen=True)
 class Scale:
     """The fixed axis of both scores, with ticks (value, text) and bands (name, limit, label)."""
 
@@ -138,6 +154,7 @@ class WhatIf:
     points_text: str
     sentence: str
     steps: tuple[Step, ...]
+    pairs: tuple[Pair, ...]
     probability: bool
     technical: bool
     may_list: bool

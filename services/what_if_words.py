@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 from babel.numbers import get_currency_symbol
 
@@ -12,10 +13,12 @@ from models import what_if
 from models.predicting import InputProfile, ModelProfile
 from models.what_if import Checked, Finding
 from services import explanations, wording
-from services.what_if_answers import Control, Fixed, Scale
+from services.explanations import Reason, Why
+from services.what_if_answers import Control, Fixed, Pair, Scale
 
 NOT_CHANGEABLE = "No input of this model is marked as changeable. The data team can mark them in the workspace."
 SHOWN_CATEGORIES = 6
+FIRST = 8
 
 
 def controls(
@@ -99,6 +102,24 @@ def sentence(base: tuple[str, str], then: tuple[str, str], *, points: str, chang
     if changed:
         return f"From {start} to {end}, {points}"
     return f"{start}. No change is used yet." if refused else f"{start}. Move an input to see what the model answers."
+
+
+def pairs(model: ModelUse, now: Why, then: Why, *, changed: tuple[str, ...], lake: LakeFile) -> tuple[Pair, ...]:
+    """Reasons today and then, in today's order, so that lines stand still while somebody moves a control.
+
+    The strongest of today and every changed input come first; one line holds the rest of them, which follow.
+    """
+    later = {r.feature: r for r in then.reasons}
+    first = [r for r in now.reasons if r.feature][:FIRST]
+    first += [r for r in now.reasons if r.feature in changed and r not in first]
+    left = [r for r in now.reasons if r not in first]
+    made = [_pair(r, later[r.feature], changed=r.feature in changed, kind="first") for r in first]
+    more = [_pair(r, later[r.feature], changed=False, kind="more") for r in left]
+    if not left:
+        return tuple(made)
+    sums = (math.fsum(p.points[0] for p in more), math.fsum(p.points[1] for p in more))
+    texts = (explanations.points_text(model, sums[0], lake), explanations.points_text(model, sums[1], lake))
+    return (*made, Pair("", f"{len(left)} smaller ones", "", sums, texts, False, "rest"), *more)
 
 
 def scale(model: ModelUse, base: float, middle: float | None, low: float | None, lake: LakeFile) -> Scale:
@@ -194,6 +215,12 @@ def _flagged(finding: Finding, feature: Feature, about: InputProfile | None, *, 
     lead = "Used, but" if finding.said else "Today’s value is unusual:"
     seen = _span(*_trained(about), feature, lake, joined="and")
     return f"{lead} nearly all that the model has seen lies between {seen}."
+
+
+def _pair(now: Reason, then: Reason, *, changed: bool, kind: Literal["first", "more"]) -> Pair:
+    value = f"{now.value} → {then.value}" if then.value != now.value else now.value
+    texts = (now.points_text, then.points_text)
+    return Pair(now.feature, now.label, value, (now.points, then.points), texts, changed, kind)
 
 
 def _range(feature: Feature, about: InputProfile | None, at: float | None) -> tuple[float | None, float | None]:

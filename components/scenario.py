@@ -1,0 +1,203 @@
+"""Now and then: two scores on one scale, what each change did, and all reasons side by side.
+
+Nothing here uses a chart library: an answer is drawn ten times a second while somebody drags, on axes that stand still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dash import html
+from dash.development.base_component import Component
+
+if TYPE_CHECKING:
+    from services.explanations import Why
+    from services.what_if_answers import Pair, Scale, Step, WhatIf
+
+REACHES = (0.1, 0.25, 0.5, 1.0)
+
+
+def now_and_then(answer: WhatIf) -> Component:
+    """The sentence, and both scores on one scale with an arrow between them."""
+    moved = abs(answer.points) > 0
+    return html.Section(
+        [
+            html.H2("Now and then", className="ll-hidden"),
+            html.P(answer.sentence, className="ll-wi-sentence", **{"aria-live": "polite"}),
+            _scale(answer.scale, answer.base_score, answer.scenario_score, moved=moved, words=answer.sentence),
+        ],
+        className="ll-wi-now",
+    )
+
+
+def steps(answer: WhatIf) -> Component:
+    """One bar for each change and one for their interplay; together they are the difference."""
+    reach = _reach([s.points for s in answer.steps], answer)
+    rows = [
+        html.Div(
+            [
+                html.Span(s.label, className="" if s.feature else "ll-soft"),
+                _bar(s.points, reach, plain=not s.feature),
+                html.Span(s.points_text, className="ll-barvalue"),
+            ],
+            className="ll-barrow",
+            title=_alone(s),
+        )
+        for s in answer.steps
+    ]
+    total = html.Div(
+        [html.Span("Together"), html.Span(), html.Span(answer.points_text, className="ll-barvalue")],
+        className="ll-barrow is-chosen ll-wi-total",
+    )
+    empty = html.P("Nothing is changed yet.", className="ll-soft ll-small")
+    return html.Section(
+        [html.H2("What your changes did"), html.Div([*rows, total], className="ll-bars") if rows else empty],
+        className="ll-wi-part",
+    )
+
+
+def reasons(answer: WhatIf) -> Component:
+    """Every reason today and in the scenario, one above the other on one zero line; once where nothing is changed."""
+    reach = max((abs(p.points[0]) for p in answer.pairs), default=0.0) * 1.5 or 1.0
+    both = bool(answer.changed)
+    short = [_pair(p, reach, both=both) for p in answer.pairs if p.kind != "more"]
+    more = [_pair(p, reach, both=both) for p in answer.pairs if p.kind == "more"]
+    key = [html.Span(className="ll-wi-key is-today"), "today", html.Span(className="ll-wi-key"), "with your changes"]
+    drawn: list[Component] = [
+        html.H2("All reasons, side by side" if both else "All reasons today"),
+        html.P(key if both else "Your changes will show beside them.", className="ll-soft ll-small ll-wi-keys"),
+        html.Div(short, role="group", **{"aria-label": "Reasons today and with your changes"}),
+    ]
+    if more:
+        drawn.append(html.Details([html.Summary("Show the smaller ones"), html.Div(more)], className="ll-wi-fold"))
+    return html.Section(drawn, className="ll-wi-part")
+
+
+def waterfall(answer: WhatIf) -> Component:
+    """For those who read SHAP values: from the base value to the score in the model's own link, today and then."""
+    unit = "log-odds" if answer.scenario.link == "logit" else "the unit of the score"
+    then = {r.feature: r.contribution for r in answer.scenario.reasons}
+    now = [(r.label, r.contribution, then.get(r.feature, 0.0)) for r in answer.base.reasons]
+    path = [answer.base.base_value]
+    for _, _, value in now:
+        path.append(path[-1] + value)
+    ends = _ends(answer.base, answer.scenario)
+    base = answer.base.base_value
+    rows = [_fall("Base value", (base, base), (0.0, base), ends, whole=True)]
+    rows += [_fall(row[0], row[1:], (path[at], path[at + 1]), ends) for at, row in enumerate(now)]
+    margins = (answer.base.margin, answer.scenario.margin)
+    rows.append(_fall("Score", margins, (0.0, margins[1]), ends, whole=True))
+    drawn = html.Th(html.Span("Drawn", className="ll-hidden"), scope="col")
+    head = html.Tr([html.Th("Input", scope="col"), html.Th("Today", scope="col"), html.Th("Then", scope="col"), drawn])
+    table = html.Table([html.Thead(head), html.Tbody(rows)], className="ll-table ll-wi-falls")
+    method = html.P(f"Values are {answer.scenario.method}.", className="ll-soft ll-small")
+    return html.Details([html.Summary(f"Waterfall in {unit}"), method, table], className="ll-wi-fold", open=True)
+
+
+def _scale(scale: Scale, base: float, then: float, *, moved: bool, words: str) -> Component:
+    def at(value: float) -> str:
+        return f"{min(1.0, max(0.0, (value - scale.low) / (scale.high - scale.low))) * 100:.2f}%"
+
+    bands = [b for b in scale.bands if scale.low < b[1] < scale.high]
+    edges = sorted({scale.low, scale.high, *(b[1] for b in bands)})
+    names = [
+        html.Span(
+            name, className="is-name", title=f"{name}: {label}" if label else name,
+            style={"left": at(limit), "width": f"calc({at(_above(edges, limit))} - {at(limit)})"},
+        )
+        for name, limit, label in scale.bands
+        if scale.low <= max(limit, scale.low) < scale.high
+    ]  # fmt: skip
+    left, right = min(base, then), max(base, then)
+    arrow = html.Span(
+        className=f"is-move {'is-up' if then > base else 'is-down'}",
+        style={"left": at(left), "width": f"calc({at(right)} - {at(left)})"},
+    )
+    return html.Div(
+        [
+            html.Span(className="is-line"),
+            *(html.Span(className="is-limit", style={"left": at(b[1])}) for b in bands),
+            *names,
+            *(html.Span(text, className="is-tick", style={"left": at(value)}) for value, text in scale.ticks),
+            arrow if moved else None,
+            html.Span(className="is-now", style={"left": at(base)}),
+            html.Span(className="is-then", style={"left": at(then)}) if moved else None,
+        ],
+        className="ll-wi-scale",
+        role="img",
+        **{"aria-label": words},
+    )
+
+
+def _above(edges: Sequence[float], limit: float) -> float:
+    return next((e for e in edges if e > limit), edges[-1])
+
+
+def _reach(values: Sequence[float], answer: WhatIf) -> float:
+    """The ends of the steps’ axis: a few fixed lengths, so that a bar grows while it is dragged, not the axis."""
+    whole = 1.0 if answer.probability else answer.scale.high - answer.scale.low
+    biggest = max((abs(v) for v in values), default=0.0)
+    return next((r * whole for r in REACHES if r * whole >= biggest), biggest or whole)
+
+
+def _bar(amount: float, reach: float, *, plain: bool = False, today: bool = False) -> Component:
+    width = min(1.0, abs(amount) / reach) * 50
+    left = 50 - width if amount < 0 else 50
+    kind = "ll-fill" if plain else f"ll-fill {'is-raise' if amount > 0 else 'is-lower'}"
+    style = {"left": f"{left:.2f}%", "width": f"{width:.2f}%"}
+    fill = html.Span(className=f"{kind} is-today" if today else kind, style=style)
+    return html.Span(fill, className="ll-track", style={"--zero": "50%"})
+
+
+def _pair(pair: Pair, reach: float, *, both: bool) -> Component:
+    plain = not pair.feature
+    now, then = (_bar(points, reach, plain=plain, today=both and at == 0) for at, points in enumerate(pair.points))
+    texts = [html.Span(pair.texts[0], className="ll-soft"), html.Span(pair.texts[1])]
+    name = [html.Span(pair.label), html.Span(pair.value, className="ll-soft ll-small")]
+    return html.Div(
+        [
+            html.Span(name, className="is-name"),
+            html.Span([now, then] if both else [now], className="is-bars"),
+            html.Span(texts if both else texts[1:], className="is-points"),
+        ],
+        className="ll-wi-pair is-changed" if pair.changed else "ll-wi-pair",
+    )
+
+
+def _alone(step: Step) -> str:
+    if not step.feature:
+        return "What the changes do together beyond what each does alone"
+    return "The score with this change alone, against today’s"
+
+
+def _ends(base: Why, then: Why) -> tuple[float, float]:
+    """The ends of the waterfall: today's path and the scenario's score, with room, so that it stands still."""
+    at, path = base.base_value, [0.0, base.base_value, base.margin, then.margin]
+    for r in base.reasons:
+        at += r.contribution
+        path.append(at)
+    low, high = min(path), max(path)
+    room = 0.2 * (high - low or 1.0)
+    return low - room, high + room
+
+
+def _fall(
+    label: str,
+    values: tuple[float, float],
+    span: tuple[float, float],
+    ends: tuple[float, float],
+    *,
+    whole: bool = False,
+) -> Component:
+    """A row of the waterfall: both values, and the scenario's step from ``span[0]`` to ``span[1]``."""
+
+    def at(value: float) -> float:
+        return min(1.0, max(0.0, (value - ends[0]) / (ends[1] - ends[0]))) * 100
+
+    left, right = at(min(span)), at(max(span))
+    kind = "" if whole else " is-raise" if span[1] > span[0] else " is-lower"
+    fill = html.Span(className=f"ll-fill{kind}", style={"left": f"{left:.2f}%", "width": f"{right - left:.2f}%"})
+    track = html.Span(fill, className="ll-track", style={"--zero": f"{at(0.0):.2f}%"})
+    numbers = [html.Td(f"{v:+.3f}".replace("-", "\u2212"), className="is-number") for v in values]
+    return html.Tr([html.Th(label, scope="row"), *numbers, html.Td(track)], className="is-total" if whole else "")
