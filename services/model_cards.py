@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from data.lake import LakeError
 from services import access, model_checks, model_facts, model_past, model_replays, model_words, snapshots, wording
@@ -18,6 +19,7 @@ from services.model_answers import ModelCard, ModelLine, ModelList, Note, Proble
 from services.model_facts import Facts
 from services.model_past import Past
 from services.model_query import ModelQuery
+from services.model_replays import InAll
 from services.sources import Sources, now
 
 T = TypeVar("T")
@@ -36,7 +38,7 @@ def overview(viewer: Viewer, sources: Sources) -> ModelList:
     others = tuple(f"{line.label} is {line.state.word.lower()}." for line in lines if line.state.standing != "in_use")
     return ModelList(
         headline=model_words.headline(used, others),
-        scope=(f"As of {wording.day(now(sources))}", f"{len(lines)} {'model' if len(lines) == 1 else 'models'}"),
+        scope=(f"As of {_today(sources)}", f"{len(lines)} {'model' if len(lines) == 1 else 'models'}"),
         lines=lines,
     )
 
@@ -78,8 +80,8 @@ def _line(viewer: Viewer, sources: Sources, name: str) -> ModelLine:
     facts = _facts(sources, name)
     state = model_facts.state_of(facts)
     past = _past(viewer, sources, facts)
-    found = _part(lambda: model_replays.compared(past)) if isinstance(past, Past) else None
     measured = past if isinstance(past, Past) else None
+    found = _part(lambda: model_replays.in_all(measured)) if measured is not None else None
     return ModelLine(
         name=name,
         label=facts.use.label,
@@ -87,7 +89,7 @@ def _line(viewer: Viewer, sources: Sources, name: str) -> ModelLine:
         state=state,
         verdict=_verdict(sources, facts, state, past),
         facts=_facts_line(facts, scored=sources.workspace.lake.timezone),
-        compared=None if isinstance(found, Problem) else found,
+        compared=found.compared if isinstance(found, InAll) else None,
         notes=_notes(viewer, sources, facts, measured),
     )
 
@@ -117,9 +119,9 @@ def _verdict(sources: Sources, facts: Facts, state: State, past: Past | Problem 
     if state.standing != "in_use":
         return Verdict(state.sentence, state.tone, "")
     if isinstance(past, Past):
-        found = _part(lambda: model_replays.verdict(past))
-        if isinstance(found, Verdict):
-            return found
+        found = _part(lambda: model_replays.in_all(past))
+        if isinstance(found, InAll):
+            return found.verdict
     sentence, tone = model_facts.tested_verdict(sources, facts)
     tested = model_facts.tested_on(facts)
     return Verdict(sentence, tone, f"From its test: {tested}." if tested else "")
@@ -144,7 +146,7 @@ def _facts_line(facts: Facts, scored: str = "") -> tuple[str, ...]:
 
 
 def _scope(sources: Sources, facts: Facts, past: Past | None) -> tuple[str, ...]:
-    said = [f"As of {wording.day(now(sources))}"]
+    said = [f"As of {_today(sources)}"]
     if past is not None:
         said.append(f"measured on {model_past.scope_words(past)}")
     if facts.run is not None:
@@ -172,3 +174,8 @@ def _unchecked(sources: Sources, past: Past | None) -> Note | None:
         return None
     said = f"Last checked {model_words.days_ago(age.days)}: the newest past list is of {wording.day(past.newest)}."
     return Note(said, "Record newer outcomes, or read these figures with care.", "watch")
+
+
+def _today(sources: Sources) -> str:
+    """The workspace's day in its own zone."""
+    return wording.day(now(sources).astimezone(ZoneInfo(sources.workspace.lake.timezone)))

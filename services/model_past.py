@@ -29,6 +29,7 @@ from services.model_words import Words
 from services.runs import Run
 from services.sources import Sources
 
+DAY = r"\d{4}-\d\d-\d\d"
 PLAIN = ("run", "score", "baseline", "baseline_known", "outcome")
 
 
@@ -144,13 +145,18 @@ def chosen_run(past: Past, said: str) -> str:
 
 
 def run_label(past: Past, run: str) -> str:
-    """A past list by name: "Campaign 18"; a day is written as one."""
+    """A past list by name: "Campaign 18", or the day it is of."""
+    if re.match(DAY, run):
+        return wording.day(date.fromisoformat(run[:10]))
     columns = past.sources.workspace.lake.datasets[past.outcomes.dataset].columns
     column = past.split or ""
-    label = columns[column].label if column in columns else column
-    if re.match(r"\d{4}-\d\d-\d\d", run):
-        return f"{label} {wording.day(date.fromisoformat(run[:10]))}"
-    return f"{label} {run}".strip()
+    return f"{columns[column].label if column in columns else column} {run}".strip()
+
+
+def run_place(past: Past, run: str) -> str:
+    """A past list inside a sentence: "Campaign 18", "the list of 3 Dec 2017"."""
+    label = run_label(past, run)
+    return f"the list of {label}" if re.match(DAY, run) else label or "the past list"
 
 
 def scope_words(past: Past) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from models import performance, replaying
@@ -14,21 +16,17 @@ from services.model_words import Place
 MOST_RUNS = 12
 
 
-def verdict(past: Past) -> Verdict:
-    """What all past lists come to, each at the model's usual capacity."""
-    return past.sources.cache.get_or_make((*past.key, "verdict"), lambda: _verdict(past))
+@dataclass(frozen=True)
+class InAll:
+    """All past lists together, each at the usual capacity: the verdict, and the bars unless too little is known."""
+
+    verdict: Verdict
+    compared: Compared | None
 
 
-def compared(past: Past) -> Compared | None:
-    """All past lists together at the usual capacity, for the list of models; None where too little is known."""
-
-    def make() -> Compared | None:
-        rows = model_past.read(past, EVERY)
-        if not performance.enough(rows.outcome, shares=past.shares):
-            return None
-        return _compared(past, rows, EVERY, model_past.usual_first(past))
-
-    return past.sources.cache.get_or_make((*past.key, "compared"), make)
+def in_all(past: Past) -> InAll:
+    """What all past lists come to."""
+    return past.sources.cache.get_or_make((*past.key, "in all"), lambda: _in_all(past))
 
 
 def replay(past: Past, query: ModelQuery) -> ReplayPart:
@@ -38,22 +36,28 @@ def replay(past: Past, query: ModelQuery) -> ReplayPart:
     return past.sources.cache.get_or_make((*past.key, "replay", run, first), lambda: _replay(past, run, first))
 
 
+def _together(past: Past, run: str) -> bool:
+    return run == EVERY and len(past.runs) > 1
+
+
 def _place(past: Past, run: str, first: int) -> Place:
-    if run == EVERY and len(past.runs) > 1:
-        many = f"{len(past.runs)} past lists"
-        return Place(f"In the first {first:,} of each of {many}", f"All of {many}")
-    label = model_past.run_label(past, run if run != EVERY else past.runs[0].run) or "the past list"
-    return Place(f"In the first {first:,} of {label}", f"All of {label}")
+    if _together(past, run):
+        return Place(f"In the first {first:,} of each of {len(past.runs)} past lists", "All of the past lists")
+    one = model_past.run_place(past, run if run != EVERY else past.runs[0].run)
+    return Place(f"In the first {first:,} of {one}", f"All of {one}")
+
+
+def _amounts(past: Past, rows: Rows, run: str) -> Compared:
+    one = model_past.run_place(past, run if run != EVERY else past.runs[0].run)
+    where = f"Over {len(past.runs)} past lists" if _together(past, run) else f"On {one}"
+    return model_words.predicted(past.words, *model_past.errors_of(rows), where)
 
 
 def _compared(past: Past, rows: Rows, run: str, first: int) -> Compared:
-    words = past.words
-    if past.shares:
-        return model_words.ranked(words, replaying.replay(model_past.lists_of(rows), first), _place(past, run, first))
-    model, rule, difference = model_past.errors_of(rows)
-    single = model_past.run_label(past, run if run != EVERY else past.runs[0].run) or "Over the past list"
-    where = f"Over {len(past.runs)} past lists" if run == EVERY and len(past.runs) > 1 else single
-    return model_words.predicted(words, model, rule, difference, where)
+    if not past.shares:
+        return _amounts(past, rows, run)
+    found = replaying.replay(model_past.lists_of(rows), first)
+    return model_words.ranked(past.words, found, _place(past, run, first))
 
 
 def _replay(past: Past, run: str, first: int) -> ReplayPart:
@@ -108,7 +112,7 @@ def _unranked(past: Past, rows: Rows, run: str, first: int) -> Compared | None:
         return Compared(said.title, said.bars, "", "")
     lists = [one.without_rule() for one in model_past.lists_of(rows)]
     taken = max(1, round(first * share))
-    each = "each list's" if run == EVERY and len(past.runs) > 1 else "the"
+    each = "each list's" if _together(past, run) else "the"
     whole = f"{counted} that the rule cannot rank"
     place = Place(f"In the first {taken:,} of {each} {whole}", f"All of {each} {whole}")
     return model_words.ranked(past.words, replaying.replay(lists, taken), place)
@@ -123,20 +127,22 @@ def _choices(past: Past, run: str) -> tuple[RunChoice, ...]:
     return (*made, RunChoice(EVERY, f"All {len(past.runs)} together", past.rows, run == EVERY))
 
 
-def _verdict(past: Past) -> Verdict:
-    rows = model_past.read(past, EVERY)
+def _in_all(past: Past) -> InAll:
+    rows, words = model_past.read(past, EVERY), past.words
     basis = f"Measured on {model_past.scope_words(past)}"
     if len(past.runs) > 1:
         basis += f" in {len(past.runs)} past lists"
     if not performance.enough(rows.outcome, shares=past.shares):
-        return Verdict(model_words.TOO_FEW, "", f"{basis}.")
+        return InAll(Verdict(model_words.TOO_FEW, "", f"{basis}."), None)
     said, happened = model_past.whole_of(rows, past.shares)
-    bins = model_past.bins_of(rows, past.shares)
+    fits = model_words.fit_verdict(words, said, happened, model_past.bins_of(rows, past.shares))
     if past.shares:
         first = model_past.usual_first(past)
-        ranking, tone = model_words.ranking_verdict(replaying.replay(model_past.lists_of(rows), first))
+        found = replaying.replay(model_past.lists_of(rows), first)
+        ranking, tone = model_words.ranking_verdict(found)
+        bars = model_words.ranked(words, found, _place(past, EVERY, first))
         basis += f", the first {first:,} of each"
     else:
         ranking, tone = model_words.amount_verdict(model_past.errors_of(rows)[2])
-    fits = model_words.fit_verdict(past.words, said, happened, bins)
-    return Verdict(model_words.joined(ranking, fits), tone, f"{basis}.")
+        bars = _amounts(past, rows, EVERY)
+    return InAll(Verdict(model_words.joined(ranking, fits), tone, f"{basis}."), bars)
