@@ -61,6 +61,27 @@ def admit(
 
     ``rows`` are rows of the dataset it scores; ``expected`` is a recorded digest of its files; ``seconds`` its time.
     """
+    with tempfile.TemporaryDirectory(prefix="lakelight-trial-") as made:
+        desk = Path(made)
+        lay_out(desk, folder, task=task, features=features, rows=rows, artefacts=artefacts, expected=expected)
+        try:
+            _try(desk, seconds)
+        except subprocess.TimeoutExpired:
+            return Refused(f"The model did not answer within {seconds:.0f} seconds.", "Register a smaller model.")
+        return _answer(desk / "answer.json")
+
+
+def lay_out(
+    desk: Path,
+    folder: Path,
+    *,
+    task: str,
+    features: Mapping[str, Feature],
+    rows: pd.DataFrame,
+    artefacts: Path,
+    expected: str = "",
+) -> None:
+    """Write down what ``models.trial`` is to try."""
     work = {
         "folder": str(folder.resolve()),
         "task": task,
@@ -68,15 +89,8 @@ def admit(
         "artefacts": str(artefacts.resolve()),
         "expected": expected,
     }
-    with tempfile.TemporaryDirectory(prefix="lakelight-trial-") as made:
-        desk = Path(made)
-        (desk / "work.json").write_text(json.dumps(work))
-        rows.to_parquet(desk / "rows.parquet")
-        try:
-            _try(desk, seconds)
-        except subprocess.TimeoutExpired:
-            return Refused(f"The model did not answer within {seconds:.0f} seconds.", "Register a smaller model.")
-        return _answer(desk / "answer.json")
+    (desk / "work.json").write_text(json.dumps(work))
+    rows.to_parquet(desk / "rows.parquet")
 
 
 def digest_of(folder: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import sys
 from dataclasses import asdict
@@ -45,11 +46,12 @@ def main(folder: Path, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     partial = folder / "answer.partial"
-    partial.write_text(json.dumps(asdict(_verdict(folder))))
+    partial.write_text(json.dumps(asdict(verdict(folder))))
     partial.replace(folder / "answer.json")
 
 
-def _verdict(folder: Path) -> Admitted | Refused:
+def verdict(folder: Path) -> Admitted | Refused:
+    """Try the model that the folder speaks of, in this process."""
     work = json.loads((folder / "work.json").read_text())
     try:
         return _admit(
@@ -160,9 +162,8 @@ def _content(kind: str, file: Path) -> bytes:
             read(content)
         elif kind == "xgboost":
             return bytes(_xgboost(content).save_raw("ubj"))
-        elif not content.startswith(b"tree\n"):
-            raise _No("The LightGBM file is not in text form.", "Register the booster itself.")
         else:
+            _whole_text(content)
             _lightgbm(content)
     except TypeError as unknown:
         raise _No(
@@ -173,6 +174,16 @@ def _content(kind: str, file: Path) -> bytes:
     except Exception as problem:
         raise _No(f"The model's file cannot be read ({_words(problem)}).", "Register the model again.") from problem
     return content
+
+
+def _whole_text(content: bytes) -> None:
+    """LightGBM reads half a file without a word: every tree that is announced must be there."""
+    if not content.startswith(b"tree\n"):
+        raise _No("The LightGBM file is not in text form.", "Register the booster itself.")
+    announced = re.search(rb"^tree_sizes=(.*)$", content, re.MULTILINE)
+    trees = len(re.findall(rb"^Tree=\d+$", content, re.MULTILINE))
+    if b"\nend of trees\n" not in content or (announced and len(announced[1].split()) != trees):
+        raise _No("The LightGBM file is only half there.", "Register the model again.")
 
 
 def _lightgbm(content: bytes) -> Any:
@@ -239,7 +250,7 @@ def _try(store: Artefacts, digest: str, *, frame: pd.DataFrame, task: str, featu
 def _words(problem: BaseException) -> str:
     """What a library said, on one line."""
     said = str(problem) if isinstance(problem, TypeError) else f"{type(problem).__name__}: {problem}"
-    return " ".join(said.split())[:160]
+    return " ".join(said.partition("Stack trace")[0].split())[:160]
 
 
 if __name__ == "__main__":
