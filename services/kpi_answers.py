@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from services.model_answers import Bar as ReplayBar
+from services.model_answers import Compared
 from services.wording import Shown
 
 Verdict = Literal["good", "bad", "neutral"]
@@ -96,10 +96,19 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """A round value on an axis."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Trend:
     """The chosen metric inside the period, and the same of the comparison, aligned from the start.
 
-    ``axis`` names all places of the longer of the two, also those that have not happened yet.
+    ``axis`` names the places of the whole period, also those that have not happened yet; ``ticks`` are round values
+    around all points, with their texts.
     """
 
     title: str
@@ -108,6 +117,7 @@ class Trend:
     unit: str | None
     grain: str
     axis: tuple[str, ...]
+    ticks: tuple[Tick, ...]
     points: tuple[Point, ...]
     before: tuple[Point, ...]
     period: str
@@ -174,8 +184,9 @@ class MemberTable:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a model expects: the sum of its scores in scope, spread over the coming weeks, beside the past weeks.
+    """What a model expects: the sum of its scores in scope, corrected by its own past, beside the past weeks.
 
+    ``scores`` is the plain sum; ``total`` what is expected, with its range.
     ``expected``, ``low_points`` and ``high_points`` are the coming weeks; ``method`` says where the range comes from.
     """
 
@@ -188,6 +199,8 @@ class Expectation:
     expected: tuple[Point, ...]
     low_points: tuple[Point, ...]
     high_points: tuple[Point, ...]
+    ticks: tuple[Tick, ...]
+    scores: Shown
     model: str
     model_label: str
     model_state: str
@@ -214,7 +227,7 @@ class Lists:
     title: str
     sentence: str
     figures: tuple[Small | Problem, ...]
-    bars: tuple[ReplayBar, ...] = ()
+    compared: Compared | None = None
     note: str = ""
     href: str = ""
 

@@ -26,7 +26,7 @@ def lists(desk: Desk, models: Models, figures: tuple[Small | Problem, ...]) -> L
     if replayed is None:
         return Lists(LISTS, NONE_YET, figures, href=href)
     found = replayed.compared
-    return Lists(f"{LISTS}: {found.title}", found.sentence, figures, found.bars, replayed.source, href)
+    return Lists(LISTS, "", figures, found, replayed.source, href)
 
 
 def _replayed(desk: Desk, model: Model) -> ReplayPart | Problem | None:

@@ -1,9 +1,10 @@
 """What the models expect: the sum of a model's scores over the viewer's rows, with its range, beside the past weeks.
 
-The range comes from the model's own past: for each finished window of the replay, what happened over what was said; the
-middle of these ratios times the sum. With n exchangeable windows, the k-th lowest to the k-th highest hold the next one
-with a chance of (n + 1 − 2k) / (n + 1) (conformal prediction: Vovk, Gammerman and Shafer, *Algorithmic Learning in a
-Random World*, 2005, ch. 2). Windows that overlap are less than independent, so that the chance is said as "about".
+A sum needs more than scores that are right for most rows: a model that aims at the middle of what a row may do says too
+little in all. So the sum is corrected by the model's own past, and the page says both. For each finished window of the
+replay there is a ratio, what happened over what was said. The sum is multiplied by their geometric mean; the range is
+the 80 % prediction interval of one more ratio, normal in logarithms: mean ± t(0.9, n − 1) · s · √(1 + 1/n) (Hahn and
+Meeker, *Statistical Intervals*, 1991, sec. 4.7). Windows that overlap depend on each other, so that it says "about".
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import fmean, stdev
 
 from data.lake import LakeError
 from data.metric_book import MetricError, datasets_of
@@ -33,7 +35,9 @@ WEEK = timedelta(days=7)
 PAST_WEEKS = 12
 HORIZON = timedelta(days=28)
 FEWEST_WINDOWS = 3
-WANTED_TAIL = 0.1
+# The 0.9 quantiles of Student's t for 1, 2, … degrees of freedom; the normal one beyond.
+T90 = (3.078, 1.886, 1.638, 1.533, 1.476, 1.440, 1.415, 1.397, 1.383, 1.372, 1.363, 1.356, 1.350, 1.345, 1.341, 1.337)
+Z90 = 1.2816
 
 
 def expects(desk: Desk, models: Models) -> Expectation | Problem | None:
@@ -67,36 +71,39 @@ def _stopped(desk: Desk, model: Model, title: str) -> Problem | None:
 
 
 def _expected(desk: Desk, model: Model, run: Run, metric: str) -> Expectation | Problem:
-    total, rows = _sum_of_scores(desk, model, run)
-    if total is None or not rows:
+    scores, rows = _sum_of_scores(desk, model, run)
+    if scores is None or not rows:
         label = desk.book.lake.datasets[model.use.scored.dataset].label
         return Problem(f"You have no rows of {label}.", "Your administrator can grant them.", EXPECTS, "no_rows")
-    ratios = _past_ratios(desk, model, run)
-    bounds = range_of(ratios)
-    ends = min(desk.published[d].newest_day or desk.through for d in datasets_of(desk.book, metric))
-    horizon = timedelta(days=model.use.outcomes.delay_days) if model.use.outcomes else HORIZON
-    horizon = horizon or HORIZON
-    past, before = _past(desk, metric, ends, horizon)
-    low, high = (total * bounds.low, total * bounds.high) if bounds else (None, None)
     about, lake = desk.book.metric(metric), desk.book.lake
-    said = words.shown(total, about, lake)
-    shown_low, shown_high = (words.shown(v, about, lake) if v is not None else None for v in (low, high))
-    weeks = max(1, math.ceil(horizon / WEEK))
-    starts = [ends + timedelta(days=1) + WEEK * n for n in range(weeks)]
+    ratios = _past_ratios(desk, model, run)
+    bounds = past_of(ratios)
+    total, low, high = (
+        (scores * b for b in (bounds.middle, bounds.low, bounds.high)) if bounds else (scores, None, None)
+    )
+    ends = min(desk.published[d].newest_day or desk.through for d in datasets_of(desk.book, metric))
+    horizon = timedelta(days=model.use.outcomes.delay_days if model.use.outcomes else 0) or HORIZON
+    past, before = _past(desk, metric, ends, horizon)
+    starts = [ends + timedelta(days=1) + WEEK * n for n in range(max(1, math.ceil(horizon / WEEK)))]
+    coming = [_spread(desk, metric, starts, value) for value in (total, low, high)]
+    values = [p.value for p in (*past, *(p for line in coming for p in line)) if p.value is not None]
+    between = tuple(words.shown(v, about, lake) if v is not None else None for v in (low, high))
     return Expectation(
         title=EXPECTS,
-        sentence=_sentence(desk, metric, said, between=(shown_low, shown_high), before=before, days=horizon.days),
-        total=said,
-        low=shown_low,
-        high=shown_high,
+        sentence=_sentence(desk, metric, total, between=between, before=before, days=horizon.days),
+        total=words.shown(total, about, lake),
+        low=between[0],
+        high=between[1],
         past=past,
-        expected=_spread(desk, metric, starts, total),
-        low_points=_spread(desk, metric, starts, low),
-        high_points=_spread(desk, metric, starts, high),
+        expected=coming[0],
+        low_points=coming[1],
+        high_points=coming[2],
+        ticks=words.ticks(values, about, lake),
+        scores=words.shown(scores, about, lake),
         model=model.name,
         model_label=model.use.label,
         model_state=_state(desk, model, run, rows),
-        method=_method(bounds, len(ratios)),
+        method=_method(bounds, words.shown(scores, about, lake)),
         href=card_of(desk, model),
     )
 
@@ -140,25 +147,28 @@ def _past_ratios(desk: Desk, model: Model, run: Run) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """The lowest and highest ratio of a range, and the chance that it holds the next window."""
+class Past:
+    """What happened over what was said in past windows: lowest, highest, and the correction with its 80 % range."""
 
+    lowest: float
+    highest: float
     low: float
+    middle: float
     high: float
-    chance: float
+    windows: int
 
 
-def range_of(ratios: Sequence[float]) -> Bounds | None:
-    """The middle of past ratios that holds the next one with a chance of about 80 %, or what can be had of it.
-
-    None from fewer than three windows.
-    """
+def past_of(ratios: Sequence[float]) -> Past | None:
+    """The correction and its range from the ratios of past windows; None from fewer than three."""
     count = len(ratios)
-    if count < FEWEST_WINDOWS:
+    if count < FEWEST_WINDOWS or min(ratios) <= 0:
         return None
-    ordered = sorted(ratios)
-    k = max(1, int((count + 1) * WANTED_TAIL))
-    return Bounds(ordered[k - 1], ordered[-k], (count + 1 - 2 * k) / (count + 1))
+    logs = [math.log(r) for r in ratios]
+    middle = fmean(logs)
+    quantile = T90[count - 2] if count - 2 < len(T90) else Z90
+    half = quantile * stdev(logs) * math.sqrt(1 + 1 / count)
+    low, high = math.exp(middle - half), math.exp(middle + half)
+    return Past(min(ratios), max(ratios), low, math.exp(middle), high, count)
 
 
 def _past(desk: Desk, metric: str, ends: date, horizon: timedelta) -> tuple[tuple[Point, ...], float | None]:
@@ -183,14 +193,14 @@ def _point(desk: Desk, metric: str, first: date, value: float | None) -> Point:
 
 
 def _sentence(
-    desk: Desk, metric: str, said: Shown, *, between: tuple[Shown | None, Shown | None], before: float | None, days: int
+    desk: Desk, metric: str, total: float, *, between: tuple[Shown | None, ...], before: float | None, days: int
 ) -> str:
-    low, high = between
     about, lake = desk.book.metric(metric), desk.book.lake
-    time = f"{days // 7} weeks" if days % 7 == 0 else f"{days} days"
+    low, high = between
+    time = f"{words.number(days // 7)} weeks" if days % 7 == 0 else f"{words.number(days)} days"
     spread = f" (between {low.text} and {high.text})" if low and high else ""
-    text = f"{about.label} of the next {time}: {said.text}{spread}"
-    moved = words.change(float(said.value), before, about, lake) if isinstance(said.value, int | float) else None
+    text = f"{about.label} of the next {time}: {words.shown(total, about, lake).text}{spread}"
+    moved = words.change(total, before, about, lake)
     if moved is None:
         return f"{text}."
     if moved.word == "unchanged":
@@ -207,10 +217,12 @@ def _state(desk: Desk, model: Model, run: Run, rows: int) -> str:
     return f"{said} {run.waiting}".strip()
 
 
-def _method(bounds: Bounds | None, windows: int) -> str:
-    if bounds is None:
-        return "No range: too few finished windows to tell how far the model is off."
+def _method(past: Past | None, scores: Shown) -> str:
+    said = f"The scores add up to {scores.text}."
+    if past is None:
+        return f"{said} No range: too few finished windows to tell how far the model is off."
     return (
-        f"Range: in {windows} past windows, {bounds.low:.2f} to {bounds.high:.2f} of what the model said came true "
-        f"(holds about {round(bounds.chance * 100)}{wording.NBSP}%). Each week is shown as an equal part."
+        f"{said} In {words.number(past.windows)} past windows what came was {past.lowest:.2f} to {past.highest:.2f} "
+        f"times what the model said: the figure is corrected by {past.middle:.2f}, and the range holds about "
+        f"80{wording.NBSP}% of such windows. Each week is an equal part."
     )

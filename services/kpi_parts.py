@@ -85,7 +85,7 @@ class Frame:
     @property
     def trend_axis(self) -> tuple[str, ...]:
         """The names of the trend's places, also those that have not happened yet."""
-        return tuple(words.bucket_label(p, self.lake) for p in self._pieces(self.period.last))
+        return tuple(words.axis_label(p, self.period, self.lake) for p in self._pieces(self.period.last))
 
     def _pieces(self, through: date) -> tuple[Period, ...]:
         return pieces(Span(self.period.first, self.period.last), self.trend_grain, through)
@@ -176,7 +176,7 @@ def trend(frame: Frame, facts: Facts, origin: Origin) -> Trend:
     """The chosen metric inside the period beside the comparison."""
     metric, find = frame.query.metric, lookup(frame.book, facts)
     own, earlier = frame.trend_pieces
-    points = line_points(frame, metric, own, find)
+    points, before = line_points(frame, metric, own, find), line_points(frame, metric, earlier, find)
     about = frame.metric(metric)
     whole = compared_whole(frame.period, frame.against)
     return Trend(
@@ -186,8 +186,9 @@ def trend(frame: Frame, facts: Facts, origin: Origin) -> Trend:
         unit=about.unit,
         grain=frame.trend_grain,
         axis=frame.trend_axis,
+        ticks=words.ticks([p.value for p in points + before if p.value is not None], about, frame.lake),
         points=points,
-        before=line_points(frame, metric, earlier, find),
+        before=before,
         period=frame.period_label,
         against=words.span_label(whole, frame.lake) if whole and earlier else "",
         origin=origin,

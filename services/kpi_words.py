@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from datetime import date
 
 from babel.dates import format_date
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, get_decimal_symbol
 
 from data.definitions import Direction, Grain, LakeFile, Metric, Scalar
 from data.periods import Period, Span, end_of, start_of
 from services import wording
-from services.kpi_answers import Card, Change, Headline, Phrase, Verdict, Word
+from services.kpi_answers import Card, Change, Headline, Phrase, Tick, Verdict, Word
 from services.wording import MINUS, NBSP, Shown
 
 DASH = "\N{EN DASH}"
 UNCHANGED = 0.0005
+DAYS_OF_WEEK = 7
 WORTH_SAYING = 0.01
+NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 VERBS: dict[Word, str] = {"up": "rose", "down": "fell", "unchanged": "did not change"}
 
 
@@ -112,9 +116,49 @@ def bucket_label(period: Period, lake: LakeFile) -> str:
     return format_date(period.first, patterns.get(period.unit, "y"), locale=lake.locale)
 
 
+def axis_label(period: Period, whole: Period, lake: LakeFile) -> str:
+    """A place on a time axis, short: "Mon 25" within a week, else "25 Dec", "Dec", "Q4"."""
+    days = "EEE d" if whole.of_days <= DAYS_OF_WEEK else "d MMM"
+    patterns = {"day": days, "week": "d MMM", "month": "LLL", "quarter": "QQQ"}
+    return format_date(period.first, patterns.get(period.unit, "y"), locale=lake.locale)
+
+
+def ticks(values: Sequence[float], metric: Metric, lake: LakeFile) -> tuple[Tick, ...]:
+    """Three to six round values from the floor to the ceiling of some values.
+
+    The floor is zero unless all of them lie in the upper half: a line may start higher, as long as its axis says so.
+    """
+    top, bottom = max(values, default=1.0), min(values, default=0.0)
+    if 0 <= bottom < top / 2 or top == bottom:
+        bottom, top = min(0.0, bottom), max(top, 0.0)
+    step = _round_step((top - bottom) / 4 or 1.0)
+    first, last = math.floor(bottom / step), math.ceil(top / step)
+    return tuple(Tick(step * n, _tick_text(step * n, step, metric, lake)) for n in range(first, last + 1))
+
+
+def _round_step(rough: float) -> float:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return float(next(f * power for f in (1, 2, 5, 10) if f * power >= rough * (1 - 1e-9)))
+
+
+def _tick_text(value: float, step: float, metric: Metric, lake: LakeFile) -> str:
+    """A round value without its unit's word, and without zeros at the end of its decimals."""
+    unit = metric.unit if metric.unit in ("currency", "percent") else None
+    decimals = max(0, -math.floor(math.log10(step * (100 if unit == "percent" else 1))))
+    text = wording.shown(value, unit, decimals, lake).text
+    mark = re.escape(get_decimal_symbol(lake.locale))
+    return re.sub(rf"(?:{mark}|({mark}\d*?[1-9]))0*(?!\d)", r"\1", text)
+
+
 def week_label(first: date, lake: LakeFile) -> str:
     """Seven days as a point of a line: "Week of 25 Dec"."""
     return f"Week of {format_date(first, 'd MMM', locale=lake.locale)}"
+
+
+def number(count: int) -> str:
+    """A small number as a word."""
+    return NUMBERS[count] if 0 <= count < len(NUMBERS) else f"{count:,}"
 
 
 def when(label: str, grain: Grain) -> str:

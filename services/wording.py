@@ -104,7 +104,8 @@ def _currency(value: float, decimals: int | None, lake: LakeFile) -> Shown:
     pattern = format_currency(1, lake.currency, locale=lake.locale)
     symbol = get_currency_symbol(lake.currency, lake.locale)
     if pattern.startswith(symbol):
-        text = f"{MINUS}{symbol}{number[1:]}" if number.startswith(MINUS) else f"{symbol}{number}"
+        before = symbol + (NBSP if pattern[len(symbol) :][:1].isspace() else "")
+        text = f"{MINUS}{before}{number[1:]}" if number.startswith(MINUS) else f"{before}{number}"
     else:
         text = f"{number}{NBSP}{symbol}"
     return Shown(value, text, exact)
