@@ -42,9 +42,8 @@ def _pages(server: Served) -> dict[str, Figure]:
         _sign_in(page, server.url, _email("executive"))
         page.wait_for_function(DRAWN)
         cold = _counted(page, lambda: _load(page, f"{server.url}/kpis?period=quarter"))
-        firsts, counts = [], []
-        for _ in range(RUNS):
-            counts.append(_counted(page, lambda: firsts.append(_load(page, f"{server.url}/kpis"))))
+        firsts: list[float] = []
+        counts = [_counted(page, lambda: firsts.append(_load(page, f"{server.url}/kpis"))) for _ in range(RUNS)]
         inapp = [_inside(page) for _ in range(RUNS)]
         browser.close()
     asked, called = median([c[0] for c in counts]), median([c[1] for c in counts])
