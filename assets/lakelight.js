@@ -13,7 +13,7 @@
       hoverlabel: { bgcolor: token("sheet"), bordercolor: token("line"), font: { color: token("ink"), family: token("sans") } } } };
   }
   function resolve(value) {
-    if (typeof value === "string") return value.startsWith("token:") ? token(value.slice(6)) : value;
+    if (typeof value === "string") return value.startsWith("var(--ll-") ? token(value.slice(9, -1)) : value;
     if (Array.isArray(value)) return value.length && typeof value[0] !== "number" ? value.map(resolve) : value;
     if (value && value.constructor === Object) { const out = {}; for (const k in value) out[k] = resolve(value[k]); return out; }
     return value;
