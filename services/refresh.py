@@ -49,7 +49,8 @@ def refresh(
 
 def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
     """Publish one dataset if its files changed: "published", "unchanged", "awaited" (the demo is still making its
-    file), or why it was held back."""
+    file), or why it was held back.
+    """
     lake = sources.workspace.lake
     with sources.store.read() as session:
         current = publications.all_current(session)

@@ -30,6 +30,8 @@ from services.sources import Sources, now
 
 WORKER = "lakelight"
 STORED_EPSILON = 1e-5
+LAYOUT = 2
+"""Raise it when the columns of the four tables change: every list is then scored anew."""
 SHAPING = {"registered", "alias", "task", "positive", "scored", "baseline", "features", "bands", "value", "outcomes"}
 
 __all__ = ["CannotScore", "make_visible", "wanted", "write_replay", "write_scores"]
@@ -181,7 +183,8 @@ def _open(sources: Sources, model: str, run: dict[str, Any]) -> _Read:
     unknown = sorted(set(scoring.owner_of(predictor.inputs, use.features).values()) - set(use.features))
     if unknown:
         raise CannotScore(
-            f"{use.label} takes the input {unknown[0]}, which models.yml does not name. Add it to the features of {model}."
+            f"{use.label} takes the input {unknown[0]}, which models.yml does not name. "
+            f"Add it to the features of {model}."
         )
     return _Read(use, predictor, {name: int(version) for name, version in run["data"].items()})
 
@@ -220,6 +223,7 @@ def _definition(sources: Sources, use: ModelUse) -> str:
     """The fingerprint of what ``models.yml`` and the row rules say about the content of a run."""
     said = use.model_dump(mode="json", include=SHAPING)
     said["features"] = {name: feature.one_hot for name, feature in use.features.items()}
+    said["layout"] = LAYOUT
     said["rank_by"] = use.lead.rank_by if use.lead else "score"
     datasets = [use.scored.dataset, *([use.outcomes.dataset] if use.outcomes else [])]
     said["rules"] = {name: kept_columns(sources.workspace, name) for name in datasets}
