@@ -13,7 +13,7 @@ from flask import Flask, jsonify, redirect
 from flask_wtf.csrf import CSRFProtect
 
 from components import shell
-from pages import MISSING, PAGES, _download, _errors, _guard, _headers, _screen, _sign_in
+from pages import MISSING, PAGES, _bundles, _download, _errors, _guard, _headers, _screen, _sign_in
 from pages._screen import Screen
 from services.settings import Settings, from_environment, secret_key
 from services.sources import Sources, open_sources
@@ -62,6 +62,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
     shell.register(app)
     app.layout = lambda: _frame(screen)
     _headers.add(app, https=settings.https)
+    _bundles.add(app, ROOT / "assets", settings.instance / "bundles")
     _errors.add(server)
     _sign_in.add(server, lambda: screen)
     _download.add(server, screen)
@@ -104,6 +105,18 @@ def _doors(server: Flask, screen: Screen) -> None:
         return (jsonify(ready=True), 200) if ready else (jsonify(ready=False), 503)
 
 
+def main() -> None:
+    """Serve in this process; what is wrong with settings, folder, port or workspace is told in sentences."""
+    from services import running, sentences
+
+    try:
+        chosen = from_environment()
+        running.check(chosen, lambda line: None)
+        app = create_app(chosen, open_sources(chosen))
+    except sentences.PLAIN as problem:
+        raise SystemExit(str(problem)) from None
+    app.server.run(host=chosen.host, port=chosen.port, threaded=True)
+
+
 if __name__ == "__main__":
-    chosen = from_environment()
-    create_app(chosen).server.run(host=chosen.host, port=chosen.port, threaded=True)
+    main()

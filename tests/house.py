@@ -214,7 +214,7 @@ def _filled(spec: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> list[An
     assert len(values) <= len(spec), f"the callback takes {len(spec)} values, got {len(values)}"
     given = [*values, *[None] * (len(spec) - len(values))]
     return [
-        value if one["id"].startswith("{") else {"id": one["id"], "property": one["property"], "value": value}
+        (value or []) if one["id"].startswith("{") else {"id": one["id"], "property": one["property"], "value": value}
         for one, value in zip(spec, given, strict=True)
     ]
 
