@@ -59,8 +59,7 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
     if name in current and fingerprint and current[name].source_fingerprint == fingerprint:
         _settle(sources, name)
         return "unchanged"
-    needed = {a.dataset for a in lake.datasets[name].attach}
-    if being_made and name not in current and (not fingerprint or not needed <= set(current)):
+    if being_made and _is_awaited(sources, name, fingerprint, current):
         return "awaited"
     made = check_and_publish(
         lake, name, raw=sources.settings.lake, published=sources.settings.published, attached=attached
@@ -73,15 +72,27 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
 
 
 def changed(sources: Sources) -> dict[str, tuple[int, str]]:
-    """Datasets whose files differ from the published version: name → (published version or -1, new fingerprint)."""
+    """Datasets whose files differ from the published version: name → (published version or -1, new fingerprint).
+
+    Those that the demo is still making are left out.
+    """
     with sources.store.read() as session:
         current = publications.all_current(session)
+        being_made = jobs.building(session)
     found = {}
     for name in publication_order(sources.workspace.lake):
         fingerprint = _state(sources, name, current)[1]
+        if being_made and _is_awaited(sources, name, fingerprint, current):
+            continue
         if name not in current or current[name].source_fingerprint != fingerprint:
             found[name] = (current[name].version if name in current else -1, fingerprint)
     return found
+
+
+def _is_awaited(sources: Sources, name: str, fingerprint: str, current: dict[str, Publication]) -> bool:
+    """Was it never published, while its file or what it attaches from is still to come?"""
+    needed = {a.dataset for a in sources.workspace.lake.datasets[name].attach}
+    return name not in current and (not fingerprint or not needed <= set(current))
 
 
 def _state(sources: Sources, name: str, current: dict[str, Publication]) -> tuple[dict[str, int], str]:
