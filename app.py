@@ -8,12 +8,11 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from dash import Dash, dcc
+from dash import Dash
 from flask import Flask, jsonify, redirect
 from flask_wtf.csrf import CSRFProtect
 
-from components import shell
-from pages import MISSING, PAGES, _bundles, _download, _errors, _guard, _headers, _screen, _sign_in
+from pages import MISSING, PAGES, _bundles, _download, _errors, _frame, _guard, _headers, _screen, _sign_in
 from pages._screen import Screen
 from services.settings import Settings, from_environment, secret_key
 from services.sources import Sources, open_sources
@@ -59,8 +58,8 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
     screen = Screen(app, opened)
     for page in (*PAGES, MISSING):
         screen.add(page)
-    shell.register(app)
-    app.layout = lambda: _frame(screen)
+    _frame.register(screen)
+    app.layout = lambda: _frame.draw(screen)
     _headers.add(app, https=settings.https)
     _bundles.add(app, ROOT / "assets", settings.instance / "bundles")
     _errors.add(server)
@@ -74,16 +73,6 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
 def create_server() -> Flask:
     """What gunicorn serves."""
     return create_app(from_environment()).server
-
-
-def _frame(screen: Screen) -> object:
-    """The frame around every page, with the entries of the viewer's role."""
-    who = _screen.viewer()
-    if who is None:
-        return dcc.Location(id="anonymous", refresh=True)
-    role = screen.sources.workspace.access.roles.get(who.role)
-    entries = [(e.label, e.path) for e in role.entries] if role and who.grants else []
-    return shell.frame(person=who.name, role_label=who.role_label, entries=entries)
 
 
 def _doors(server: Flask, screen: Screen) -> None:

@@ -45,12 +45,48 @@
     try { localStorage.setItem("mantine-color-scheme-value", next); } catch (e) { return redraw(); }
     redraw();
   }
+  // The entry whose address is the longest beginning of where we are.
+  function mark(path) {
+    const links = Array.from(document.querySelectorAll(".ll-nav a"));
+    const leads = (at) => at === path || (path || "").startsWith(at + "/");
+    const best = links.map((a) => a.getAttribute("href")).filter(leads).sort((a, b) => b.length - a.length)[0];
+    links.forEach((a) => { if (a.getAttribute("href") === best) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current"); });
+  }
+  // After a step inside the app the heading has the focus, as after a new document, and open menus are closed.
+  let before = null, arriving = null;
+  function arrive() {
+    const content = document.getElementById("_pages_content"), main = document.getElementById("content");
+    if (arriving) arriving.disconnect();
+    if (!content) return;
+    arriving = new MutationObserver(() => {
+      const head = content.querySelector("h1") || main;
+      if (!head) return;
+      arriving.disconnect();
+      if (head !== main) head.setAttribute("tabindex", "-1");
+      head.focus({ preventScroll: true });
+    });
+    arriving.observe(content, { childList: true, subtree: true });
+    setTimeout(() => arriving && arriving.disconnect(), 10000);
+  }
+  function current(path) {
+    mark(path);
+    if (before !== null && before !== path) {
+      document.querySelectorAll(".ll-tools details[open]").forEach((d) => d.removeAttribute("open"));
+      arrive();
+    }
+    before = path;
+    return window.dash_clientside.no_update;
+  }
   window.dash_clientside = Object.assign({}, window.dash_clientside, { ll: {
     toggle: (clicks) => { if (clicks) applyScheme(scheme() === "dark" ? "light" : "dark"); return window.dash_clientside.no_update; },
     address: (href) => { if (href) history.replaceState(history.state, "", href); return window.dash_clientside.no_update; },
     print: (clicks) => { if (clicks) window.print(); return window.dash_clientside.no_update; },
-    current: (path) => { document.querySelectorAll(".ll-nav a").forEach((a) => { const at = a.getAttribute("href"); if (path === at || (path || "").startsWith(at + "/")) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current"); }); return window.dash_clientside.no_update; },
+    current,
   } });
+  // Paper is white: what is printed from the dark theme is drawn in the light one.
+  let onScreen = null;
+  window.addEventListener("beforeprint", () => { if (scheme() === "dark") { onScreen = "dark"; root.setAttribute("data-mantine-color-scheme", "light"); redraw(); } });
+  window.addEventListener("afterprint", () => { if (onScreen) { root.setAttribute("data-mantine-color-scheme", onScreen); onScreen = null; redraw(); } });
   const fetched = window.fetch;
   window.fetch = async function (input, init) {
     const answer = await fetched.call(this, input, init);
@@ -64,6 +100,10 @@
     const field = event.target.querySelector("input[name=csrf_token]") || event.target.appendChild(document.createElement("input"));
     Object.assign(field, { type: "hidden", name: "csrf_token", value: decodeURIComponent(kept.slice(12)) });
   }, true);
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && document.querySelector(".ll-tools details[open]");
+    if (open) { open.removeAttribute("open"); open.querySelector("summary").focus(); }
+  });
   document.addEventListener("click", (event) => {
     document.querySelectorAll(".ll-tools details[open]").forEach((d) => { if (!d.contains(event.target)) d.removeAttribute("open"); });
   });

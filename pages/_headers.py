@@ -10,6 +10,7 @@ from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
 
 from components.shell import HEAD_SCRIPT
+from pages import _bundles
 
 CACHED = ("/_dash-component-suites/", "/assets/")
 
@@ -42,7 +43,8 @@ def add(app: Dash, *, https: bool) -> None:
 
 @hooks.index()  # type: ignore[untyped-decorator]
 def _index(html: str) -> str:
-    """The page every address starts from: a nonce on each script, a language, the theme before the first paint."""
+    """The page every address starts from: few files, a nonce on each script, a language, the theme first."""
+    html = _bundles.rewrite(html)
     html = re.sub(r'"python_version":\s*"[^"]*",?\s*', "", html)
     html = html.replace("<head>", f"<head><script>{HEAD_SCRIPT}</script>", 1)
     html = html.replace("<script", f'<script nonce="{g.get("nonce", "")}"')
