@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 
 log = logging.getLogger("lakelight.worker")
-TICK_SECONDS, PAUSE_SECONDS = 0.5, 5.0
+TICK_SECONDS, PAUSE_SECONDS, PATIENCE_SECONDS = 0.5, 5.0, 1.0
 
 
 def work(say: Callable[[str], None]) -> None:
@@ -50,6 +50,7 @@ def work(say: Callable[[str], None]) -> None:
 def _listen(stop: threading.Event) -> None:
     def told(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
+        threading.Timer(PATIENCE_SECONDS, _leave).start()
 
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, told)

@@ -1,7 +1,8 @@
 """How gunicorn serves Lakelight. Run from the project's root: ``python cli.py serve``.
 
-The master imports, so that workers share the pages of memory, and does nothing else: a parent that opened a Delta table,
-loaded a booster or predicted leaves children that hang. Each worker opens its sources after the fork, on first use.
+The master imports, so that workers share the pages of memory, and does nothing else: a parent that opened a Delta
+table, loaded a booster or predicted leaves children that hang. Each worker opens its sources after the fork, on first
+use.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from pathlib import Path
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
 
-from services.settings import from_environment
+from services.settings import from_environment  # noqa: E402  after the threads of numeric libraries are bound
 
 _settings = from_environment()
 
