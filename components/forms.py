@@ -28,7 +28,7 @@ def password(id: Id, label: str, *, error: str = "", hint: str = "", fresh: bool
     return dmc.PasswordInput(
         id=_id(id), label=label, value="", error=error or None, description=hint or None,
         autoComplete="new-password" if fresh else "current-password", className="ll-field",
-        visibilityToggleButtonProps={"aria-label": f"Show or hide: {label}", "tabIndex": 0},
+        visibilityToggleButtonProps={"aria-label": "Show or hide what is typed", "tabIndex": 0},
     )  # fmt: skip
 
 
@@ -41,12 +41,13 @@ def choice(
     error: str = "",
     hint: str = "",
     empty: str = "",
+    needed: bool = False,
     disabled: bool = False,
 ) -> Component:
-    """One of several: (value, label). With ``empty`` nothing may be chosen, and that is how nothing reads."""
+    """One of several: (value, label). ``empty`` is how nothing chosen reads; ``needed`` forbids to go back to it."""
     return dmc.Select(
         id=_id(id), label=label, data=[{"value": v, "label": text_} for v, text_ in options], value=value or None,
-        error=error or None, description=hint or None, placeholder=empty or None, clearable=bool(empty),
+        error=error or None, description=hint or None, placeholder=empty or None, clearable=bool(empty) and not needed,
         allowDeselect=False, searchable=len(options) > MANY, disabled=disabled, className="ll-field",
         comboboxProps={"withinPortal": True, "shadow": "none"}, clearButtonProps={"aria-label": f"Clear: {label}"},
     )  # fmt: skip

@@ -93,6 +93,11 @@ def status(kind: str, said: str) -> Component:
     )
 
 
+def with_code(said: str) -> list[object]:
+    """A sentence in which what stands between backticks is shown as something to type."""
+    return [html.Code(part) if at % 2 else part for at, part in enumerate(said.split("`")) if part]
+
+
 def tag(said: str, kind: str = "") -> Component:
     """A small word about something: a privacy class, "invented", "key"."""
     return html.Span(said, className=f"ll-tag is-{kind}" if kind else "ll-tag")

@@ -3,10 +3,11 @@
 ``PAGES`` is the table of contents of the product. Pages import ``services`` and ``components`` only.
 """
 
-from pages import _missing, access, account, audit, data, jobs, model_card, models, people, what_if
+from pages import _missing, access, account, audit, check, data, jobs, kpis, lead, leads, model_card, models, people, what_if
 from pages._screen import Page
 
 PAGES: tuple[Page, ...] = (
+    kpis.page,
     account.page,
     models.page,
     model_card.page,
@@ -16,5 +17,6 @@ PAGES: tuple[Page, ...] = (
     people.page,
     access.page,
     audit.page,
+    check.page,
 )
 MISSING: Page = _missing.page

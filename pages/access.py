@@ -9,6 +9,7 @@ from dash import dcc, html
 
 from components import notice, tables
 from components import page as parts
+from components.listing import listing
 from components.page import MenuItem
 from pages._screen import Page
 from services import policy
@@ -67,17 +68,18 @@ def _role(role: RolePolicy) -> list[Any]:
         html.P(role.question, className="ll-focus-lede"),
         parts.terms([("First page", role.home), ("In the bar", ", ".join(role.entries)), ("Held by", people)]),
         parts.section("May", html.Ul([html.Li(action_words(a)) for a in role.actions], className="ll-list")),
-        parts.section("Rows", tables.plain(["Datasets", "Sees", "Because"], rows)),
+        parts.section("Rows", listing("Rows", ["Datasets", "Sees", "Because"], rows)),
         parts.section(
             "Columns",
             html.P(role.masked),
-            tables.plain(["Dataset", "Hidden from this role"], hidden) if hidden else None,
+            listing("Hidden columns", ["Dataset", "Hidden from this role"], hidden) if hidden else None,
         ),
     ]
 
 
 def _amount(kind: str) -> Any:
-    return {"all": "all rows", "some": "some rows", "none": html.Span("no rows", className="ll-soft")}[kind]
+    words = {"all": "all rows", "some": "some rows", "none": "no rows"}[kind]
+    return html.Span(words, className="ll-nowrap ll-soft" if kind == "none" else "ll-nowrap")
 
 
 def _people(viewer: Viewer, sources: Sources, found: Policy, person: str) -> Any:
@@ -91,7 +93,6 @@ def _people(viewer: Viewer, sources: Sources, found: Policy, person: str) -> Any
 
 
 def _person(rights: PersonRights) -> list[Any]:
-    rows = [_dataset(d) for d in rights.datasets]
     role = dcc.Link(rights.role_label, href="/admin/access?" + urlencode({"role": rights.role}))
     facts: list[tuple[str, Any]] = [("E-mail", rights.email), ("Role", role), *rights.held]
     may = html.Ul([html.Li(a) for a in rights.actions], className="ll-list") if rights.actions else html.P("Nothing.")
@@ -102,9 +103,16 @@ def _person(rights: PersonRights) -> list[Any]:
         parts.section("May", may),
         parts.section(
             "Which rows they see",
-            tables.plain(["Dataset", "Sees", "Of", "Because", "Hidden columns"], rows, numbers=(1, 2)),
+            _datasets(rights),
         ),
     ]
+
+
+def _datasets(rights: PersonRights) -> Any:
+    if all(d.visible == 0 for d in rights.datasets if d.total is not None):
+        return html.P(f"None: no row rule gives the role {rights.role_label} rows of any dataset.", className="ll-soft")
+    heads = ["Dataset", "Sees", "Of", "Because", "Hidden columns"]
+    return listing("Which rows they see", heads, [_dataset(d) for d in rights.datasets], numbers=(1, 2))
 
 
 def _dataset(rights: DatasetRights) -> list[Any]:

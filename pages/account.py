@@ -7,9 +7,10 @@ from typing import Any
 import dash
 from dash import ALL, Input, Output, State, html, no_update
 
-from components import forms, notice, tables
+from components import forms, notice
 from components import page as parts
 from components.ids import Ids
+from components.listing import listing
 from pages._screen import Page, Screen
 from services import accounts, policy, wording
 from services.access import Viewer, action_words
@@ -93,10 +94,14 @@ def _held(viewer: Viewer, sources: Sources) -> list[str]:
 
 def _rights(viewer: Viewer, sources: Sources) -> list[Any]:
     may = [html.Li(action_words(action)) for action in sources.workspace.access.roles[viewer.role].actions]
-    rows = [_dataset(d) for d in policy.own_rights(sources, viewer)]
+    rights = policy.own_rights(sources, viewer)
+    heads = ["Dataset", "You see", "Because", "Hidden from you"]
+    none = html.P("None: no row rule of your role names any dataset.", className="ll-soft")
+    some = any(d.visible != 0 for d in rights if d.total is not None)
+    rows = listing("Which rows you see", heads, [_dataset(d) for d in rights]) if some else none
     return [
         parts.section("What you may do", html.Ul(may, className="ll-list")),
-        parts.section("Which rows you see", tables.plain(["Dataset", "You see", "Because", "Hidden from you"], rows)),
+        parts.section("Which rows you see", rows),
     ]
 
 

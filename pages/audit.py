@@ -7,9 +7,10 @@ from typing import Any
 
 from dash import Input, Output, dcc, html
 
-from components import forms, notice, tables
+from components import forms, notice
 from components import page as parts
 from components.ids import Ids
+from components.listing import listing
 from pages._screen import Page, Screen
 from services import audit
 from services.access import Viewer
@@ -92,22 +93,24 @@ def _events(found: AuditPage) -> list[Any]:
         step = "Take a filter away." if narrowed else "It fills as people work."
         return [notice.message("No event matches these filters." if narrowed else "The log is empty.", step)]
     rows = [_row(line, found.zone) for line in found.lines]
-    return [tables.plain(["When", "Who", "What", "On", "Details"], rows), _foot(found)]
+    return [listing("Events", ["When", "Who", "What", "On", "Details"], rows), _foot(found)]
 
 
 def _row(line: AuditLine, zone: str) -> list[Any]:
-    who = [html.Strong(line.name), html.Div(line.person, className="ll-soft ll-small")]
+    address = html.Div(line.person, className="ll-soft ll-small") if "@" in line.person else None
+    who = [html.Strong(line.name), address]
     said = (
         html.Span(line.said) if line.allowed else parts.status("bad", f"Refused: {line.said[0].lower()}{line.said[1:]}")
     )
-    details = [html.Div(d) for d in ((line.reason, *line.details) if line.reason else line.details)]
+    details = [line.reason, " · ".join(line.details)]
+    details = [html.Div(d) for d in details if d]
     when = html.Span(audit.when(line, zone), className="ll-nowrap")
     return [
         when,
         html.Div(who),
         said,
         html.Span(line.resource, className="ll-key"),
-        html.Div(details, className="ll-small"),
+        html.Div(details, className="ll-small") if details else "",
     ]
 
 

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from dash import dcc, html
 
-from components import notice, tables
+from components import notice
 from components import page as parts
+from components.listing import listing
 from components.page import MenuItem
 from pages._screen import Page
 from services import access, catalogue, wording
@@ -75,7 +76,7 @@ def _focus(found: Catalogue) -> list[Any]:
         else None,
         parts.terms(_facts(found)),
         _invented(found),
-        parts.section("Columns", _columns(about.columns)),
+        parts.section("Columns", _columns(about)),
         parts.columns((6, _uses(about)), (6, _versions(found))),
     ]
 
@@ -93,7 +94,6 @@ def _facts(found: Catalogue) -> list[tuple[str, Any]]:
             "Published",
             f"{wording.moment(current.published_at, found.zone)}, version {current.number}" if current else "",
         ),
-        ("From", html.Code(about.source)),
     ]
 
 
@@ -116,18 +116,24 @@ def _invented(found: Catalogue) -> Any:
     return notice.message(f"{names} {verb} invented.", found.note, "watch")
 
 
-def _columns(columns: tuple[ColumnLine, ...]) -> Any:
-    return tables.plain(["Column", "What it holds", "Privacy", "For you", "Filled"], [_column(c) for c in columns])
+def _columns(about: DatasetDetail) -> Any:
+    """Columns in words; how much of them is filled only where this viewer has rows to tell from."""
+    counted = any(c.filled is not None for c in about.columns)
+    heads = ["Column", "What it holds", "Privacy", "For you", *(["Filled"] if counted else [])]
+    rows = [_column(c, nothing=about.visible == 0, counted=counted) for c in about.columns]
+    return listing(f"Columns of {about.line.label}", heads, rows)
 
 
-def _column(column: ColumnLine) -> list[Any]:
-    name = [html.Strong(column.label), html.Br(), html.Code(column.name, className="ll-soft ll-small")]
+def _column(column: ColumnLine, *, nothing: bool, counted: bool) -> list[Any]:
+    name = [html.Strong(column.label), html.Div(html.Code(column.name), className="ll-soft ll-small")]
     kind = f"{column.kind}, {column.unit}" if column.unit else column.kind
     said = " ".join(s for s in (column.description, f"Added from {column.source}." if column.source else "") if s)
     marks = [parts.tag("key") if column.key else None, parts.tag("invented", "watch") if column.invented else None]
     holds = [html.Span(kind), *marks, html.Div(said, className="ll-soft ll-small") if said else None]
-    hidden = parts.tag("hidden", "bad") if column.hidden else html.Span("shown", className="ll-soft")
-    return [html.Div(name), html.Div(holds), parts.tag(column.privacy, column.privacy), hidden, _filled(column)]
+    seen = html.Span("no rows" if nothing else "shown", className="ll-soft")
+    yours = parts.tag("hidden", "bad") if column.hidden else seen
+    cells = [html.Div(name), html.Div(holds), parts.tag(column.privacy, column.privacy), yours]
+    return [*cells, _filled(column)] if counted else cells
 
 
 def _filled(column: ColumnLine) -> Any:
@@ -146,22 +152,23 @@ def _uses(about: DatasetDetail) -> Any:
             href = HOMES[use.kind].format(name=use.name)
             label = dcc.Link(use.label, href=href) if use.may_open else use.label
             rows.append([label, "Model" if use.kind == "model" else "Number", use.note])
-        said = tables.plain(["Used by", "Kind", "Owner or role"], rows)
+        said = listing("Where it is used", ["Used by", "Kind", "Owner or role"], rows)
     return parts.section("Where it is used", said)
 
 
 def _versions(found: Catalogue) -> Any:
+    about = found.focus
     rows = [
         [
-            f"{v.number}" + (" (current)" if v.current else ""),
+            f"{v.number}" + (", current" if v.current else ""),
             wording.moment(v.published_at, found.zone),
             f"{v.rows:,}",
         ]
-        for v in found.focus.versions
+        for v in about.versions
     ]
-    if not rows:
-        return parts.section("Versions", html.P("Nothing was published yet.", className="ll-soft"))
-    return parts.section("Versions", tables.plain(["Version", "Published", "Rows"], rows, numbers=(2,)))
+    source = html.P(["Read from ", html.Code(about.source), "."], className="ll-soft ll-small")
+    made = listing("Versions", ["Version", "Published", "Rows"], rows, numbers=(2,)) if rows else None
+    return parts.section("Published versions", made, source)
 
 
 def _held(held: HeldFile) -> Any:
@@ -180,9 +187,8 @@ def _held_section(found: Catalogue) -> Any:
         ]
         for h in found.held
     ]
-    return parts.section(
-        "Files held back", tables.plain(["Dataset", "File", "What is wrong", "What to do", "Since"], rows)
-    )
+    heads = ["Dataset", "File", "What is wrong", "What to do", "Since"]
+    return parts.section("Files held back", listing("Files held back", heads, rows))
 
 
 page = Page("/data", "Data", "data:read", layout)

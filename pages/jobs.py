@@ -9,9 +9,10 @@ from typing import Any
 import dash
 from dash import ALL, Input, Output, State, dcc, html, no_update
 
-from components import forms, notice, tables
+from components import forms, notice
 from components import page as parts
 from components.ids import Ids
+from components.listing import listing
 from pages._screen import Page, Screen
 from services import access, jobs, wording
 from services.access import Viewer
@@ -190,7 +191,7 @@ def _finished(found: tuple[JobLine, ...], sources: Sources) -> Any:
         for job in ended
     ]
     columns = ["Job", "How it ended", "What it said", "Asked by", "Finished", "Took"]
-    return tables.plain(columns, rows, numbers=(5,))
+    return listing("Finished jobs", columns, rows, numbers=(5,))
 
 
 def _subject(job: JobLine, sources: Sources) -> str:

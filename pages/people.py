@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 import dash
 from dash import ALL, Input, Output, State, dcc, html, no_update
 
-from components import forms, notice, tables
+from components import forms, notice
 from components import page as parts
 from components.ids import Ids
+from components.listing import listing
 from pages import _attention
 from pages._screen import Page, Screen
 from services import access, people, wording
@@ -36,13 +37,15 @@ class Typed:
 def layout(viewer: Viewer, sources: Sources, person: str = "") -> Any:
     """The people at the left; at the right the person of the address, or what needs a look."""
     found = people.list_people(viewer, sources)
-    add = dcc.Link("Add a person", href=f"/admin/people?person={NEW}", className="ll-button ll-primary")
     may = access.decide(viewer, "people:manage").allowed
     return [
-        parts.head("People", _scope(found), [add] if may else []),
-        parts.columns(
-            (8, html.Div(_list(found, sources), id=ids("list"))),
-            (4, html.Div(_first_panel(viewer, sources, person), id=ids("panel"), className="ll-panel")),
+        html.Div(_head(found, may), id=ids("head")),
+        html.Div(
+            [
+                html.Div(html.Div(_list(found, sources), id=ids("list")), className="ll-s8"),
+                html.Div(_first_panel(viewer, sources, person), id=ids("panel"), className="ll-s4 ll-panel"),
+            ],
+            className="ll-grid ll-focused" if person else "ll-grid",
         ),
         dcc.Store(id=ids("of"), data=person[:20]),
     ]
@@ -52,6 +55,7 @@ def register(screen: Screen) -> None:
     """One callback for every act on a person: which button it was says what is done."""
 
     @screen.callback(
+        Output(ids("head"), "children"),
         Output(ids("list"), "children"),
         Output(ids("panel"), "children"),
         Input({"type": ids("do"), "act": ALL}, "n_clicks"),
@@ -61,19 +65,20 @@ def register(screen: Screen) -> None:
         State({"type": ids("seen"), "name": ALL}, "data"),
         prevent_initial_call=True,
         needs="people:manage",
-        running=[(Output(ids("panel"), "className"), "ll-panel is-busy", "ll-panel")],
+        running=[(Output(ids("panel"), "className"), "ll-s4 ll-panel is-busy", "ll-s4 ll-panel")],
     )
     def act(viewer: Viewer, clicks: list[int], _f: list[Any], _a: list[Any], of: str, seen: list[str]) -> Any:
         pressed = dash.ctx.triggered_id
         if not isinstance(pressed, dict) or not any(clicks):
-            return [no_update, no_update]
+            return [no_update] * 3
         typed = Typed(
             {str(s["id"]["name"]): str(s.get("value") or "") for s in dash.ctx.states_list[0]},
             {str(s["id"]["name"]): [str(v) for v in s.get("value") or []] for s in dash.ctx.states_list[1]},
             str(seen[0]) if seen else "",
         )
         panel = _done(viewer, screen.sources, act=str(pressed.get("act")), of=of, typed=typed)
-        return [_list(people.list_people(viewer, screen.sources), screen.sources), panel]
+        found = people.list_people(viewer, screen.sources)
+        return [_head(found, True), _list(found, screen.sources), panel]
 
 
 def _done(viewer: Viewer, sources: Sources, *, act: str, of: str, typed: Typed) -> list[Any]:
@@ -146,6 +151,11 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0 if text == NEW else -1
 
 
+def _head(found: tuple[PersonLine, ...], may: bool) -> Any:
+    add = dcc.Link("Add a person", href=f"/admin/people?person={NEW}", className="ll-button ll-primary")
+    return parts.head("People", _scope(found), [add] if may else [])
+
+
 def _scope(found: tuple[PersonLine, ...]) -> list[str]:
     active, waiting = sum(p.active for p in found), sum(bool(p.note) for p in found)
     disabled = len(found) - active
@@ -169,7 +179,7 @@ def _list(found: tuple[PersonLine, ...], sources: Sources) -> Any:
         ]
         for p in found
     ]
-    return tables.plain(["Person", "Role", "Attributes", "Last sign-in", "Sessions"], rows)
+    return listing("People", ["Person", "Role", "Attributes", "Last sign-in", "Sessions"], rows)
 
 
 def _who(person: PersonLine) -> Any:
@@ -206,7 +216,7 @@ def _panel(form: PersonForm, *, typed: Typed | None = None, wrong: InvalidField 
         else None,
         forms.choice(
             _of("field", "role"), "Role", form.roles, value=held.fields.get("role", ""), error=errors.get("role", ""),
-            hint=hint, empty="Choose a role", disabled=fixed,
+            hint=hint, empty="Choose a role", needed=True, disabled=fixed,
         ),
         *attributes,
     ]  # fmt: skip

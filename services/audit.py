@@ -21,6 +21,7 @@ from services.sources import Sources
 
 PAGE = 50
 SAME_REFUSAL = timedelta(minutes=1)
+LATELY = timedelta(days=7)
 SYSTEM = ("lakelight", "operator")
 Outcome = Literal["", "allowed", "denied"]
 
@@ -53,9 +54,7 @@ ACT_WORDS: Mapping[str, str] = {
     "scores.publish": "Published scores",
 }
 DETAIL_WORDS: Mapping[str, str] = {
-    "rows": "rows",
     "version": "version",
-    "sessions": "sessions",
     "kind": "kind",
     "subject": "of",
     "of": "list",
@@ -67,6 +66,7 @@ DETAIL_WORDS: Mapping[str, str] = {
     "reason": "because",
 }
 """The details a line may repeat, and how. Anything else that was recorded stays in the database."""
+COUNTED = ("rows", "sessions", "moves")
 
 
 @dataclass(frozen=True)
@@ -196,12 +196,22 @@ def events(viewer: Viewer, sources: Sources, query: AuditQuery | None = None) ->
         lines=tuple(_line(event, names) for event in found),
         total=total,
         first=first,
-        acts=tuple((a, act_words(a)) for a in acts),
+        acts=tuple(sorted(((a, act_words(a)) for a in acts), key=lambda pair: pair[1])),
         people=(*((email, name) for email, name in names.items()), *((s, _system(s)) for s in SYSTEM)),
         older=replace(asked, page=asked.page + 1) if first + len(found) <= total and found else None,
         newer=replace(asked, page=asked.page - 1) if asked.page > 1 else None,
         zone=sources.workspace.lake.timezone,
     )
+
+
+def refusals(viewer: Viewer, sources: Sources) -> tuple[int, date]:
+    """How many refusals stand in the log of the last days, and the first of those days."""
+    require(viewer, "audit:read")
+    zone = ZoneInfo(sources.workspace.lake.timezone)
+    since = (sources.clock() - LATELY).astimezone(zone).date()
+    with sources.store.read() as session:
+        _, total = audit_log.found(session, since=_midnight(since, zone), allowed=False, limit=1)
+    return total, since
 
 
 def act_words(act: str) -> str:
@@ -232,6 +242,8 @@ def _details(event: AuditEvent) -> tuple[str, ...]:
             continue
         if key == "query":
             said += _query_words(str(value))
+        elif key in COUNTED:
+            said.append(f"{_short(value)} {key}")
         elif key in DETAIL_WORDS or event.act.startswith("person."):
             said.append(f"{DETAIL_WORDS.get(key, key)} {_short(value)}")
     return tuple(said)

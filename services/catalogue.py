@@ -192,7 +192,8 @@ def _line(about: Dataset, name: str, found: Snapshot | None, *, today: date, hel
     if held:
         return DatasetLine(name, about.label, found.rows, "held", "A newer file is held back")
     if found.newest_day is None:
-        return DatasetLine(name, about.label, found.rows, "fresh", "No dates of its own")
+        said = f"Published {wording.day(found.published_at)}"
+        return DatasetLine(name, about.label, found.rows, "fresh", said)
     if found.stale:
         age = (today - found.newest_day).days
         said = f"Ends {wording.day(found.newest_day)}, {age:,} days ago"

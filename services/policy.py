@@ -144,7 +144,7 @@ def _role(workspace: Workspace, name: str, *, role: Role, people_: int) -> RoleP
         name=name,
         label=role.label,
         question=role.question,
-        home=role.home,
+        home=next((e.label for e in role.entries if e.path == role.home), role.home),
         entries=tuple(e.label for e in role.entries),
         actions=tuple(role.actions),
         rows=_rows(workspace, role),
