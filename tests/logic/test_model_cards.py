@@ -405,7 +405,7 @@ def test_nineteen_rows_are_too_few_to_judge(bakery_sources: Sources, boss: Viewe
     past = past_of(bakery_sources, boss, rows)
     part = model_replays.replay(past, ModelQuery("kuendigung"))
     ups = int(np.sum(rows.column("outcome").to_numpy()))
-    assert part.compared.title == f"19{NB}Abnehmer with {ups}{NB}Kündigungen: too few to judge."
+    assert part.compared.title == f"19{NB}Verträge with {ups}{NB}Kündigungen: too few to judge."
     assert part.compared.bars == ()
     assert model_replays.in_all(past).verdict.sentence == "Too few outcomes to judge it."
     with pytest.raises(NotReady, match="too few to judge"):
@@ -432,15 +432,15 @@ def test_a_hidden_column_separates_neither_lists_nor_groups(bakery_sources: Sour
     assert [r.rows for r in past.runs] == [600]
     assert model_replays.replay(past, ModelQuery("kuendigung", run="Herbst/2023")).choices == ()
     dimensions = {line.dimension for line in model_checks.segments(past).lines}
-    assert dimensions == {"Ort", "The simplest rule"}
+    assert dimensions == {"Ort", ""}
 
 
 def test_groups_are_made_of_visible_words_only(bakery_sources: Sources, boss: Viewer) -> None:
     """Not of a key, of names (too many), or of a telephone (personal)."""
     part = model_checks.segments(past_of(bakery_sources, boss, history()))
-    assert {line.dimension for line in part.lines} == {"", "Tour", "Ort", "The simplest rule"}
+    assert {line.dimension for line in part.lines} == {"", "Tour", "Ort"}
     worst = part.lines[0]
-    assert (worst.member, worst.weaker, worst.rows_text) == ("Saison Herbst/2023", True, f"300{NB}Abnehmer")
+    assert (worst.member, worst.weaker, worst.rows_text) == ("Saison Herbst/2023", True, f"300{NB}Verträge")
     assert part.title == "Clearly weaker for Saison Herbst/2023."
 
 
