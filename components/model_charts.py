@@ -23,6 +23,12 @@ if TYPE_CHECKING:
         SegmentPart,
     )
 
+READING = (
+    "A point is a tenth of all rows, those with the lowest scores at the left.",
+    "On the dotted line, what was said is what happened.",
+    "Above it more happened than was said, below it less.",
+    "The upright line of a point holds 95 %: a short one comes from many rows.",
+)
 ARROWS = {"good": "▲", "watch": "▬", "bad": "▼", "": ""}
 
 
@@ -93,11 +99,13 @@ def calibration(found: CalibrationPart) -> Component:
     )  # fmt: skip
     tick = {"tickformat": ".0%"} if shares else {"tickformat": "~s"}
     unit = f", {found.currency if found.unit == 'currency' else found.unit}" if found.unit and not shares else ""
-    made.update_xaxes(title={"text": f"said{unit}"}, range=[low, top], nticks=6, **tick)
-    made.update_yaxes(title={"text": f"happened{unit}"}, range=[low, top], nticks=6, **tick)
+    font = {"size": 12, "color": theme.SOFT}
+    made.update_xaxes(title={"text": f"said{unit}", "font": font}, range=[low, top], nticks=6, **tick)
+    made.update_yaxes(title={"text": f"happened{unit}", "font": font}, range=[low, top], nticks=6, **tick)
     made.update_layout(margin={"l": 8, "r": 8, "t": 12, "b": 8}, hovermode="closest")
     columns = ["Said", "Happened", "Range", "Rows"]
-    return charts.figure(found.title, made, height=320, rows=[list(p.cells) for p in points], columns=columns)
+    drawn = charts.figure(found.title, made, height=320, rows=[list(p.cells) for p in points], columns=columns)
+    return html.Div([drawn, html.Ul([html.Li(line) for line in READING])], className="ll-mc-said-happened")
 
 
 def importance(found: ImportancePart) -> Component:
@@ -108,7 +116,10 @@ def importance(found: ImportancePart) -> Component:
             [
                 html.Span(b.label, className="ll-mc-name"),
                 html.Span(
-                    html.Span(className="ll-mc-fill is-model", style={"width": f"{b.share / longest * 100:.2f}%"}),
+                    html.Span(
+                        className="ll-mc-fill is-random" if b.rest else "ll-mc-fill is-model",
+                        style={"width": f"{b.share / longest * 100:.2f}%"},
+                    ),
                     className="ll-mc-track",
                     **{"aria-hidden": "true"},
                 ),
@@ -182,8 +193,6 @@ def _strip(whole: float, value: float | None, ends: tuple[float, float]) -> Comp
 def metrics(found: MetricPart) -> Component:
     """Figures of the test, each with its range, beside the rule's or the challenger's."""
     parts: list[object] = [_metric(line, found) for line in found.lines]
-    if found.tested_on:
-        parts.append(html.P(f"Tested on {found.tested_on}.", className="ll-small ll-soft"))
     if found.remark:
         parts.append(html.P(found.remark, className="ll-small ll-soft"))
     return html.Div(parts, className="ll-mc-metrics")

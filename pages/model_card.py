@@ -32,6 +32,7 @@ def layout(viewer: Viewer, sources: Sources, name: str = "", **query: str) -> An
                 card.label, card.scope, [html.Span(card.state.word, className=f"ll-mc-state is-{card.state.tone}")]
             ),
             html.P(card.verdict.sentence, className="ll-lede ll-mc-verdict"),
+            html.P(card.verdict.basis, className="ll-small ll-soft"),
             html.P([html.Span(f) for f in card.facts], className="ll-scope ll-mc-facts"),
             html.Div([_note(n.sentence, n.next_step, n.tone) for n in card.notes], className="ll-mc-notes"),
             html.Div(_tabs(card.query), id=ids("tabs")),

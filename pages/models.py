@@ -37,6 +37,7 @@ def _line(line: ModelLine) -> Any:
         model_charts.tone_text(line.verdict.sentence, line.verdict.tone, "ll-mc-said"),
         html.P(line.verdict.basis or line.state.next_step, className="ll-small ll-soft"),
         html.P([html.Span(f) for f in line.facts], className="ll-scope"),
+        html.P(dcc.Link("Open its card", href=href), className="ll-small ll-mc-open"),
         *[notice.message(n.sentence, n.next_step, "bad" if n.tone == "bad" else "watch") for n in line.notes],
     ]
     right = model_charts.compared(line.compared, small=True) if line.compared is not None else None

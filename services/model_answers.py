@@ -99,12 +99,16 @@ class CalibrationPart:
 
 @dataclass(frozen=True)
 class ImportanceBar:
-    """A feature's part of everything that moves the scores, as a share; ``detail`` is for a second look."""
+    """A feature's part of everything that moves the scores, as a share; ``detail`` is for a second look.
+
+    ``rest``: this is what remains of several features.
+    """
 
     label: str
     share: float
     text: str
     detail: str
+    rest: bool = False
 
 
 @dataclass(frozen=True)

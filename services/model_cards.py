@@ -47,7 +47,7 @@ def card(viewer: Viewer, sources: Sources, query: ModelQuery) -> ModelCard:
     """One model. Raises ``NotFound`` for an unknown name, ``InvalidQuery`` for a past list that is not in the rows."""
     access.require(viewer, "models:read")
     facts = _facts(sources, query.name)
-    state = model_facts.state_of(facts)
+    state = _state(viewer, sources, facts)
     past = _past(viewer, sources, facts)
     measured = past if isinstance(past, Past) else None
     missing = None if state.standing != "in_use" else past if isinstance(past, Problem) else NO_OUTCOMES
@@ -60,7 +60,7 @@ def card(viewer: Viewer, sources: Sources, query: ModelQuery) -> ModelCard:
         state=state,
         verdict=_verdict(sources, facts, state, past),
         facts=_facts_line(facts),
-        scope=_scope(sources, facts, measured),
+        scope=_scope(sources, facts),
         notes=_notes(viewer, sources, facts, measured),
         replay=_part(lambda: model_replays.replay(measured, query)) if measured else missing,
         calibration=_part(lambda: model_checks.calibration(measured)) if measured else None,
@@ -78,7 +78,7 @@ def card(viewer: Viewer, sources: Sources, query: ModelQuery) -> ModelCard:
 
 def _line(viewer: Viewer, sources: Sources, name: str) -> ModelLine:
     facts = _facts(sources, name)
-    state = model_facts.state_of(facts)
+    state = _state(viewer, sources, facts)
     past = _past(viewer, sources, facts)
     measured = past if isinstance(past, Past) else None
     found = _part(lambda: model_replays.in_all(measured)) if measured is not None else None
@@ -98,6 +98,13 @@ def _facts(sources: Sources, name: str) -> Facts:
     if name not in sources.workspace.models.models:
         raise NotFound("There is no such model.", next_step="Open the list of models.")
     return model_facts.facts_of(sources, name)
+
+
+def _state(viewer: Viewer, sources: Sources, facts: Facts) -> State:
+    if facts.run is not None:
+        return model_facts.state_of(facts)
+    held = _part(lambda: snapshots.snapshot(viewer, sources, facts.use.scored.dataset))
+    return model_facts.state_of(facts, held.sentence if isinstance(held, Problem) else "")
 
 
 def _past(viewer: Viewer, sources: Sources, facts: Facts) -> Past | Problem | None:
@@ -145,10 +152,8 @@ def _facts_line(facts: Facts, scored: str = "") -> tuple[str, ...]:
     return tuple(said)
 
 
-def _scope(sources: Sources, facts: Facts, past: Past | None) -> tuple[str, ...]:
+def _scope(sources: Sources, facts: Facts) -> tuple[str, ...]:
     said = [f"As of {_today(sources)}"]
-    if past is not None:
-        said.append(f"measured on {model_past.scope_words(past)}")
     if facts.run is not None:
         when = wording.moment(facts.run.scored_at, sources.workspace.lake.timezone)
         said.append(f"model version {facts.run.version}, scored {when}")

@@ -33,7 +33,7 @@ def segments(past: Past) -> SegmentPart:
 
 
 def _calibration(past: Past, rows: Rows) -> CalibrationPart:
-    words, entity = past.words, past.use.words.entity
+    words = past.words
     if not performance.enough(rows.outcome, shares=past.shares):
         raise NotReady(model_past.too_few(past, rows))
     bins = model_past.bins_of(rows, past.shares)
@@ -41,9 +41,9 @@ def _calibration(past: Past, rows: Rows) -> CalibrationPart:
     unit = "percent" if past.shares else (past.use.unit or "")
     return CalibrationPart(
         heading=_calibration_heading(past, bins),
-        title="Said against happened, by tenths of the score",
+        title="Said against happened, in tenths by score",
         sentence=model_words.fit_sentence(words, said, happened, bins),
-        points=tuple(_point(words, b, wording.count(b.rows, entity)) for b in bins),
+        points=tuple(_point(words, b, wording.count(b.rows, past.noun)) for b in bins),
         unit=unit,
         currency=past.sources.workspace.lake.currency,
         source=f"{model_past.scope_words(past)}. The lines hold 95 % ({'Wilson' if past.shares else 'of the mean'}).",
@@ -53,7 +53,8 @@ def _calibration(past: Past, rows: Rows) -> CalibrationPart:
 def _calibration_heading(past: Past, bins: tuple[Bin, ...]) -> str:
     if past.shares:
         return "Does 30 % mean 30 %?"
-    middle = past.words.amount(bins[len(bins) // 2].said)
+    said = bins[len(bins) // 2].said
+    middle = wording.shown(said, past.use.unit, 0 if abs(said) >= 10 else None, past.words.lake).text
     return f"Does {middle} mean {middle}?"
 
 
@@ -117,12 +118,12 @@ def _line(past: Past, found: performance.Segment, axis: tuple[float, float]) -> 
     return SegmentLine(
         dimension=dimension,
         member=member,
-        rows_text=wording.count(found.rows, past.use.words.entity),
+        rows_text=wording.count(found.rows, past.noun),
         value=None if quality is None else _place(quality.value, axis),
         low=0.0 if quality is None else _place(quality.low, axis),
         high=0.0 if quality is None else _place(quality.high, axis),
         text="too few to judge" if quality is None else _range_text(past, quality),
-        said=words.amount(found.said),
+        said="" if found.happened is None else words.amount(found.said),
         happened="" if found.happened is None else words.amount(found.happened.value),
         weaker=found.weaker,
     )
@@ -132,7 +133,7 @@ def _segment_words(past: Past, found: performance.Segment) -> tuple[str, str]:
     if found.dimension == "run":
         return "", model_past.run_label(past, found.member)
     if found.dimension == RULE_DIMENSION:
-        return "The simplest rule", found.member
+        return "", f"The rule {found.member}"
     about = past.sources.workspace.lake.datasets[past.outcomes.dataset].columns[found.dimension]
     feature = past.use.features.get(found.dimension)
     spoken = {"True": "yes", "False": "no", "": "not known"}.get(found.member, found.member)
@@ -145,8 +146,14 @@ def _segment_title(past: Past, judged: list[performance.Segment]) -> str:
         return "No group is large enough to judge by itself."
     if not weaker:
         return "No group is clearly weaker than all of them together."
-    named = [" ".join(part for part in _segment_words(past, s) if part) for s in weaker[:2]]
-    return f"Clearly weaker for {' and '.join(named)}."
+    rest = [
+        ": ".join(part for part in _segment_words(past, s) if part) for s in weaker if s.dimension != RULE_DIMENSION
+    ]
+    said = [f"for {name}" for name in rest[:2]]
+    if len(rest) < len(weaker):
+        member = next(s.member for s in weaker if s.dimension == RULE_DIMENSION)
+        said.insert(0, f"where the simplest rule {member}")
+    return f"Clearly weaker {' and '.join(said)}."
 
 
 def _explained(past: Past) -> str:

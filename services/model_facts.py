@@ -91,8 +91,8 @@ def facts_of(sources: Sources, name: str) -> Facts:
 # ── state ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def state_of(facts: Facts) -> State:
-    """Where a model stands, in words."""
+def state_of(facts: Facts, blocked: str = "") -> State:
+    """Where a model stands, in words. ``blocked`` says why the rows it scores are not there, "" where they are."""
     if facts.run is not None:
         return State("in_use", "In use", "good")
     found = facts.aliased
@@ -106,7 +106,7 @@ def state_of(facts: Facts) -> State:
             "refused", "Refused", "bad", f"Version {found.version} is refused: {found.reason}", found.next_step
         )
     what = "its first scores are being computed" if found.state == "admitted" else "it is checked before it is used"
-    next_step = facts.work or found.reason or "It appears here when it is done."
+    next_step = blocked or facts.work or "It appears here when it is done."
     return State("building", "Being prepared", "watch", f"Version {found.version} is known; {what}.", next_step)
 
 
@@ -121,7 +121,7 @@ def notes_of(facts: Facts) -> tuple[Note, ...]:
         if version.state == "refused":
             said = f"Version {version.version}, the {role}, is refused: {version.reason}{serves}"
             found.append(Note(said, version.next_step, "bad"))
-        elif version.state == "waiting":
+        elif version.state == "waiting" and serves:
             said = f"Version {version.version}, the {role}, waits: {version.reason}{serves}"
             found.append(Note(said, version.next_step, "watch"))
     if facts.run is not None and facts.run.waiting:
@@ -140,7 +140,7 @@ def version_lines(facts: Facts, zone: str) -> tuple[VersionLine, ...]:
                 aliases=tuple(str(a) for a in version.aliases),
                 state=word,
                 tone=tone,
-                reason=version.reason,
+                reason=version.reason or ("It passed the checks." if version.state == "admitted" else ""),
                 next_step=version.next_step,
                 trained=wording.moment(version.trained_at, zone) if version.trained_at else "not known",
                 serves=facts.run is not None and version is facts.serving,
@@ -307,7 +307,7 @@ def _metric_line(
     verdict = ""
     if own is not None and against is not None and own.better in ("up", "down"):
         judged = _beside(own, against)
-        verdict = {"better": f"better than {whom}", "worse": f"{whom} is better", "same": "no clear difference"}[judged]
+        verdict = {"better": f"better than {whom}", "worse": f"{whom} is better", "same": "the ranges overlap"}[judged]
     texts = [_range_text(sources, f) if f is not None else "" for f in (own, other, rule)]
     return MetricLine(named.label, texts[0], texts[1], texts[2], verdict, named.note)
 
@@ -395,7 +395,7 @@ def importance(viewer: Viewer, sources: Sources, facts: Facts) -> ImportancePart
     if folded:
         rest = math.fsum(value for _, value in folded)
         label = f"Other information ({len(folded)} inputs)" if hidden else f"{len(folded)} other inputs"
-        bars.append(ImportanceBar(label, rest / total, _share_text(sources, rest / total), "All that is left."))
+        bars.append(ImportanceBar(label, rest / total, _share_text(sources, rest / total), "All that is left.", True))
     source = (
         f"Mean size of the contributions over all {wording.count(run.rows, use.words.entity)} of the company "
         "that version {version} scored."

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.definitions import ModelUse, Outcomes
+from data.definitions import ModelUse, Noun, Outcomes
 from data.lake import LakeError
 from data.questions import Aggregate, Aggregated, Compare, Everything, Filter, Group, Nothing, Select, Table
 from models import performance
@@ -70,6 +70,11 @@ class Past:
     def rows(self) -> int:
         """Rows in the viewer's scope."""
         return sum(run.rows for run in self.runs)
+
+    @property
+    def noun(self) -> Noun:
+        """What a row of the past is called: the same customer may stand in several lists."""
+        return self.sources.workspace.lake.datasets[self.outcomes.dataset].noun
 
     @property
     def shares(self) -> bool:
@@ -161,8 +166,7 @@ def run_place(past: Past, run: str) -> str:
 
 def scope_words(past: Past) -> str:
     """What the figures were measured on: "1,652 campaign results of North, South"."""
-    noun = past.sources.workspace.lake.datasets[past.outcomes.dataset].noun
-    said = wording.count(past.rows, noun)
+    said = wording.count(past.rows, past.noun)
     held = [v for values in past.viewer.attributes.values() for v in values]
     return said if isinstance(past.where, Everything) or not held else f"{said} of {', '.join(held)}"
 
@@ -222,8 +226,7 @@ def bins_of(rows: Rows, shares: bool) -> tuple[Bin, ...]:
 
 def too_few(past: Past, rows: Rows) -> str:
     """Why these rows are not judged."""
-    entity, success = past.use.words.entity, past.use.words.success
-    counted = wording.count(len(rows.outcome), entity)
+    success, counted = past.use.words.success, wording.count(len(rows.outcome), past.noun)
     if not past.shares:
         return f"{counted}: too few to judge."
     return f"{counted} with {wording.count(int(rows.outcome.sum()), success)}: too few to judge."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import performance, replaying
+from models.replaying import Replayed
 from services import model_past, model_words, wording
 from services.model_answers import Compared, ReplayPart, RunChoice, Verdict
 from services.model_past import Past, Rows
@@ -72,10 +73,10 @@ def _replay(past: Past, run: str, first: int) -> ReplayPart:
         choices=_choices(past, run),
         first=taken if past.shares else None,
         most=most,
-        first_label=f"How many {past.use.words.entity.many} come first",
+        first_label=f"How many {past.use.words.entity.many} from the top of the list",
         compared=said,
         unranked=_unranked(past, rows, run, taken),
-        source=_source(past, rows),
+        source=_source(past, rows, run),
         note=_note(past, first, most),
     )
 
@@ -88,12 +89,14 @@ def _note(past: Past, first: int, most: int) -> str:
     return ""
 
 
-def _source(past: Past, rows: Rows) -> str:
+def _source(past: Past, rows: Rows, run: str) -> str:
     happened = wording.count(int(rows.outcome.sum()), past.use.words.success) if past.shares else ""
-    counted = wording.count(len(rows.outcome), past.use.words.entity)
+    counted = wording.count(len(rows.outcome), past.noun if _together(past, run) else past.use.words.entity)
     measured = f"{counted}, {happened}" if happened else counted
     how = "bootstrap; random picks: hypergeometric" if past.shares else "of the mean, by the central limit theorem"
-    return f"{measured}. The lines hold 95 % ({how})."
+    weighed = past.use.lead is not None and past.use.lead.rank_by == "score_times_value"
+    alone = " Ranked by the score alone; the list itself also weighs the money at stake." if weighed else ""
+    return f"{measured}. The lines hold 95 % ({how}).{alone}"
 
 
 def _unranked(past: Past, rows: Rows, run: str, first: int) -> Compared | None:
@@ -101,21 +104,31 @@ def _unranked(past: Past, rows: Rows, run: str, first: int) -> Compared | None:
     if rows.rule is None:
         return None
     left = np.isnan(rows.rule)
-    share = int(left.sum()) / len(left)
+    share = float(left.mean())
     if not left.any() or not performance.enough(rows.outcome[left], shares=past.shares):
         return None
-    counted = wording.count(int(left.sum()), past.use.words.entity)
+    counted = wording.count(int(left.sum()), past.noun if _together(past, run) else past.use.words.entity)
     if not past.shares:
         entity = None if rows.entity is None else rows.entity[left]
         found = performance.error(rows.score[left], rows.outcome[left], entity)
         said = model_words.predicted(past.words, found, None, None, f"For {counted} without a value of the rule")
         return Compared(said.title, said.bars, "", "")
-    lists = [one.without_rule() for one in model_past.lists_of(rows)]
     taken = max(1, round(first * share))
-    each = "each list's" if _together(past, run) else "the"
-    whole = f"{counted} that the rule cannot rank"
-    place = Place(f"In the first {taken:,} of {each} {whole}", f"All of {each} {whole}")
-    return model_words.ranked(past.words, replaying.replay(lists, taken), place)
+    found_ = _left_over(past, rows, first)
+    if found_ is None:
+        return None
+    whole = f"the {counted} that the rule cannot rank"
+    part = f"each list, among {whole}" if _together(past, run) else whole
+    return model_words.ranked(past.words, found_, Place(f"In the first {taken:,} of {part}", f"All of {whole}"))
+
+
+def _left_over(past: Past, rows: Rows, first: int) -> Replayed | None:
+    """The rows that the rule cannot rank, replayed alone: the same share of them is taken as of all rows."""
+    left = np.isnan(rows.rule) if rows.rule is not None else np.zeros(0, dtype=bool)
+    if not left.any() or not performance.enough(rows.outcome[left], shares=past.shares):
+        return None
+    lists = [one.without_rule() for one in model_past.lists_of(rows)]
+    return replaying.replay(lists, max(1, round(first * float(left.mean()))))
 
 
 def _choices(past: Past, run: str) -> tuple[RunChoice, ...]:
@@ -139,7 +152,7 @@ def _in_all(past: Past) -> InAll:
     if past.shares:
         first = model_past.usual_first(past)
         found = replaying.replay(model_past.lists_of(rows), first)
-        ranking, tone = model_words.ranking_verdict(found)
+        ranking, tone = model_words.ranking_verdict(found, _left_over(past, rows, first))
         bars = model_words.ranked(words, found, _place(past, EVERY, first))
         basis += f", the first {first:,} of each"
     else:

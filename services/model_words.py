@@ -17,6 +17,8 @@ from services.wording import NBSP
 
 TONES: dict[str, Tone] = {"better": "good", "same": "watch", "worse": "bad"}
 TO = "to"
+JOINED = "\u2060"
+"""Keeps a sign and its amount on one line."""
 TOO_FEW = "Too few outcomes to judge it."
 NOT_MEASURED = "Not measured yet."
 
@@ -152,7 +154,7 @@ def judged_amount(difference: Interval) -> Judgement:
 
 def _signed_amount(words: Words, value: float) -> str:
     text = words.amount(abs(value))
-    return text if value == 0 else f"{'+' if value > 0 else wording.MINUS}{text}"
+    return text if value == 0 else f"{'+' if value > 0 else wording.MINUS}{JOINED}{text}"
 
 
 def _amount_bar(kind: Literal["model", "rule", "random"], label: str, found: Interval, words: Words) -> Bar:
@@ -194,8 +196,8 @@ def fit_sentence(words: Words, said: float, happened: Interval, bins: tuple[Bin,
 # ── the verdict ───────────────────────────────────────────────────────────────────────────────────
 
 
-def ranking_verdict(found: Replayed) -> tuple[str, Tone]:
-    """The ranking in half a sentence."""
+def ranking_verdict(found: Replayed, unranked: Replayed | None = None) -> tuple[str, Tone]:
+    """The ranking in half a sentence. ``unranked`` is the same among the rows that the rule cannot rank."""
     if found.contacted == found.rows:
         return "The past lists are shorter than what can be contacted, so its ranking was not needed", ""
     beats, judgement = found.beats_random, found.judgement
@@ -209,7 +211,10 @@ def ranking_verdict(found: Replayed) -> tuple[str, Tone]:
         ("worse", True): "The simplest rule ranks clearly better, though the model beats chance",
         ("worse", False): "The simplest rule ranks clearly better, and the model does not beat chance",
     }
-    return said[judgement, beats], TONES[judgement]
+    sentence = said[judgement, beats]
+    if unranked is not None and unranked.beats_random and judgement == "same" and beats:
+        sentence += " where the rule cannot rank"
+    return sentence, TONES[judgement]
 
 
 def amount_verdict(difference: Interval | None) -> tuple[str, Tone]:
