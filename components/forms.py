@@ -91,10 +91,11 @@ def segments(
     )
 
 
-def button(id: Id, label: str, *, kind: str = "", disabled: bool = False) -> Component:
-    """A button. ``kind``: "primary", "danger" or ""."""
+def button(id: Id, label: str, *, kind: str = "", disabled: bool = False, about: str = "") -> Component:
+    """A button. ``kind``: "primary", "danger" or "". ``about`` tells apart buttons that read the same."""
     look = {"primary": "ll-primary", "danger": "ll-danger"}.get(kind, "")
-    return html.Button(label, id=_id(id), n_clicks=0, className=look, disabled=disabled, type="button")
+    named = {"aria-label": f"{label}: {about}"} if about else {}
+    return html.Button(label, id=_id(id), n_clicks=0, className=look, disabled=disabled, type="button", **named)
 
 
 def form(*fields: object, label: str) -> Component:

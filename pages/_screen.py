@@ -75,6 +75,12 @@ def may(needs: str) -> Viewer | None:
     return who if needs == "signed_in" or access.decide(who, needs).allowed else None
 
 
+def pressed() -> dict[str, Any]:
+    """The id of the button whose pressing called, {} where a callback runs because buttons appeared or went away."""
+    by = dash.ctx.triggered_id
+    return dict(by) if isinstance(by, dict) and dash.ctx.triggered[0]["value"] else {}
+
+
 def needs(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Guard a route of our own: its function gets the viewer first; anybody else is told that nothing is there."""
     if not declared(permission):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 from dash import ALL, Input, Output, State, html, no_update
 
 from components import forms, notice
 from components import page as parts
 from components.ids import Ids
 from components.listing import listing
-from pages._screen import Page, Screen
+from pages._screen import Page, Screen, pressed
 from services import accounts, policy, wording
 from services.access import Viewer, action_words
 from services.accounts import OwnAccount, SessionLine
@@ -51,11 +50,10 @@ def register(screen: Screen) -> None:
         Input({"type": ids("end"), "key": ALL}, "n_clicks"),
         prevent_initial_call=True,
     )
-    def end(viewer: Viewer, clicks: list[int]) -> Any:
-        pressed = dash.ctx.triggered_id
-        if not isinstance(pressed, dict) or not any(clicks):
+    def end(viewer: Viewer, _clicks: list[int]) -> Any:
+        key = str(pressed().get("key", ""))
+        if not key:
             return no_update
-        key = str(pressed.get("key"))
         ended = accounts.end_other_sessions(viewer, screen.sources, "" if key == "all" else key)
         said = f"{ended} {'session' if ended == 1 else 'sessions'} ended." if ended else "It had ended already."
         own = accounts.own_account(viewer, screen.sources)
@@ -130,7 +128,9 @@ def _session(line: SessionLine, sources: Sources) -> Any:
     zone = sources.workspace.lake.timezone
     since = f"since {wording.moment(line.since, zone)}, from {line.address or 'an unknown address'}"
     right = (
-        parts.tag("this one", "good") if line.is_this else forms.button({"type": ids("end"), "key": line.key}, "End")
+        parts.tag("this one", "good")
+        if line.is_this
+        else forms.button({"type": ids("end"), "key": line.key}, "End", about=line.browser)
     )
     return html.Li([html.Div([html.Strong(line.browser), html.Div(since, className="ll-soft ll-small")]), right])
 

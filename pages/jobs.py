@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dash
-from dash import ALL, Input, Output, State, dcc, html, no_update
+from dash import ALL, MATCH, Input, Output, State, dcc, html, no_update
 
 from components import forms, notice
 from components import page as parts
 from components.ids import Ids
 from components.listing import listing
-from pages._screen import Page, Screen
+from pages._screen import Page, Screen, pressed
 from services import access, jobs, wording
 from services.access import Viewer
 from services.jobs import JobLine
@@ -66,23 +66,31 @@ def register(screen: Screen) -> None:
         Output(ids("tick"), "disabled", allow_duplicate=True),
         Output(ids("shown"), "data", allow_duplicate=True),
         Input({"type": ids("start"), "kind": ALL}, "n_clicks"),
-        Input({"type": ids("cancel"), "job": ALL}, "n_clicks"),
         State({"type": ids("subject"), "kind": ALL}, "value"),
         prevent_initial_call=True,
         needs="jobs:run",
     )
-    def act(viewer: Viewer, starts: list[int], cancels: list[int], _subjects: list[str]) -> Any:
-        pressed = dash.ctx.triggered_id
-        if not isinstance(pressed, dict) or not any([*starts, *cancels]):
+    def start(viewer: Viewer, _clicks: list[int], _subjects: list[str]) -> Any:
+        kind = str(pressed().get("kind", ""))
+        if not kind:
             return [no_update] * 4
-        if "job" in pressed:
-            jobs.cancel(viewer, screen.sources, str(pressed["job"]))
-        else:
-            kind = str(pressed.get("kind"))
-            chosen = {str(s["id"]["kind"]): s.get("value") for s in dash.ctx.states_list[0]}
-            subject = chosen.get(kind) or EVERYTHING
-            jobs.start(viewer, screen.sources, kind, "" if subject == EVERYTHING else str(subject))
+        chosen = {str(s["id"]["kind"]): s.get("value") for s in dash.ctx.states_list[0]}
+        subject = str(chosen.get(kind) or EVERYTHING)
+        jobs.start(viewer, screen.sources, kind, "" if subject == EVERYTHING else subject)
         return _drawn(viewer, screen.sources, None)
+
+    @screen.callback(
+        Output({"type": ids("said"), "job": MATCH}, "children"),
+        Input({"type": ids("cancel"), "job": MATCH}, "n_clicks"),
+        prevent_initial_call=True,
+        needs="jobs:run",
+    )
+    def cancel(viewer: Viewer, _clicks: int) -> Any:
+        job = str(pressed().get("job", ""))
+        if not job:
+            return no_update
+        jobs.cancel(viewer, screen.sources, job)
+        return "Cancelled; it stops after the step it is at."
 
 
 def _drawn(viewer: Viewer, sources: Sources, shown: str | None) -> list[Any]:
@@ -133,7 +141,7 @@ def _start(kind: str, said: str, choices: list[tuple[str, str]]) -> Any:
     label = jobs.LABELS[kind]
     select = forms.choice({"type": ids("subject"), "kind": kind}, label, choices, value=EVERYTHING, hint=said)
     words = html.Div([html.Strong(label), html.Div(said, className="ll-soft ll-small")])
-    button = forms.button({"type": ids("start"), "kind": kind}, "Start")
+    button = forms.button({"type": ids("start"), "kind": kind}, "Start", about=label)
     return html.Div([select if choices else words, button], className="ll-start")
 
 
@@ -158,8 +166,8 @@ def _open(found: tuple[JobLine, ...], sources: Sources) -> Any:
 
 def _job(job: JobLine, sources: Sources, at: datetime) -> Any:
     since = f"for {_span(at - job.started_at)}" if job.started_at else f"waiting for {_span(at - job.created_at)}"
-    cancel = forms.button({"type": ids("cancel"), "job": job.id}, "Cancel") if job.can_cancel else None
     title = f"{job.label}: {_subject(job, sources)}"
+    cancel = forms.button({"type": ids("cancel"), "job": job.id}, "Cancel", about=title) if job.can_cancel else None
     bar = html.Progress(value=str(job.progress), max="100", **{"aria-label": title}) if job.state == "running" else None
     return html.Article(
         [
@@ -167,7 +175,7 @@ def _job(job: JobLine, sources: Sources, at: datetime) -> Any:
             html.Div(
                 [bar, html.Span(f"{job.progress} %" if bar else "", className="ll-job-share")], className="ll-job-bar"
             ),
-            html.P(job.message, className="ll-job-said"),
+            html.P(job.message, id={"type": ids("said"), "job": job.id}, className="ll-job-said"),
             cancel,
         ],
         className=f"ll-job is-{job.state}",

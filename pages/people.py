@@ -14,7 +14,7 @@ from components import page as parts
 from components.ids import Ids
 from components.listing import listing
 from pages import _attention
-from pages._screen import Page, Screen
+from pages._screen import Page, Screen, pressed
 from services import access, people, wording
 from services.access import Viewer
 from services.errors import InvalidField, Refusal
@@ -67,16 +67,16 @@ def register(screen: Screen) -> None:
         needs="people:manage",
         running=[(Output(ids("panel"), "className"), "ll-s4 ll-panel is-busy", "ll-s4 ll-panel")],
     )
-    def act(viewer: Viewer, clicks: list[int], _f: list[Any], _a: list[Any], of: str, seen: list[str]) -> Any:
-        pressed = dash.ctx.triggered_id
-        if not isinstance(pressed, dict) or not any(clicks):
+    def act(viewer: Viewer, _clicks: list[int], _f: list[Any], _a: list[Any], of: str, seen: list[str]) -> Any:
+        asked = str(pressed().get("act", ""))
+        if not asked:
             return [no_update] * 3
         typed = Typed(
             {str(s["id"]["name"]): str(s.get("value") or "") for s in dash.ctx.states_list[0]},
             {str(s["id"]["name"]): [str(v) for v in s.get("value") or []] for s in dash.ctx.states_list[1]},
             str(seen[0]) if seen else "",
         )
-        panel = _done(viewer, screen.sources, act=str(pressed.get("act")), of=of, typed=typed)
+        panel = _done(viewer, screen.sources, act=asked, of=of, typed=typed)
         found = people.list_people(viewer, screen.sources)
         return [_head(found, True), _list(found, screen.sources), panel]
 
