@@ -69,7 +69,7 @@ def whole_number(said: Any) -> int:
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 8 else 0
     if not 1 <= number <= MOST:
         raise InvalidQuery(
-            f"The number must be a whole number from 1 to {MOST:,}, got {text[:20] or 'nothing'}.",
+            f"The number of rows must be a whole number from 1 to {MOST:,}, got {text[:20] or 'nothing'}.",
             next_step="Enter how many come first.",
         )
     return number

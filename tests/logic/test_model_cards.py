@@ -220,6 +220,19 @@ def test_the_verdict_on_a_ranking(found: Replayed, sentence: str, tone: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("found", "left", "where"),
+    [
+        (replayed(20, 19, (-5, 7)), replayed(20, None), " where the rule cannot rank"),
+        (replayed(20, 19, (-5, 7)), replayed(9, None), ""),
+        (replayed(40, 19, (5, 37)), replayed(20, None), ""),
+        (replayed(10, 9, (-5, 7)), replayed(20, None), ""),
+    ],
+)
+def test_the_verdict_says_where_the_model_helps(found: Replayed, left: Replayed, where: str) -> None:
+    assert model_words.ranking_verdict(found, left)[0] == model_words.ranking_verdict(found)[0] + where
+
+
+@pytest.mark.parametrize(
     ("difference", "sentence", "tone"),
     [
         (Interval(-5, -8, -2), "Predicts clearly closer than the simplest rule", "good"),
@@ -281,7 +294,7 @@ def test_an_address_reads_back_as_itself(address: ModelQuery) -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"first": "0"}, "The number must be a whole number from 1 to 10,000,000, got 0."),
+        ({"first": "0"}, "The number of rows must be a whole number from 1 to 10,000,000, got 0."),
         ({"first": "-3"}, "got -3."),
         ({"first": "1e3"}, "got 1e3."),
         ({"first": "²"}, "got ²."),
