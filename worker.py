@@ -26,10 +26,10 @@ def work(say: Callable[[str], None]) -> None:
     from services.settings import from_environment
     from services.sources import open_sources
 
-    stop = threading.Event()
-    _listen(stop)
     settings = from_environment()
     with locks.held(settings.instance, locks.WORKER):
+        stop = threading.Event()
+        _listen(stop)
         from services.durable import Durable
 
         sources = open_sources(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Collection
@@ -12,7 +13,15 @@ from urllib.parse import unquote, urlsplit
 
 from models.registry import RegisteredVersion, RegistryDown, RegistryProblem, UnknownAlias, UnknownModel
 
+log = logging.getLogger("lakelight.registry")
 PAGE = 200
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true", "DO_NOT_TRACK": "true"}
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+"""A server that does not answer should say so in seconds; by itself the client tries for minutes."""
 
 
 class MlflowRegistry:
@@ -105,13 +114,16 @@ class MlflowRegistry:
         except RegistryProblem:
             raise
         except Exception as problem:
+            log.warning("the registry at %s: %s", urlsplit(self.url).hostname or "this machine", problem)
             raise RegistryDown("The registry does not answer. The last known models stay in use.") from problem
 
     def _open(self) -> Any:
         if self._client is None:
             if self.url.startswith("sqlite:///") and not Path(self.url.removeprefix("sqlite:///")).exists():
                 raise RegistryDown("There is no registry yet. Models appear when the first one is registered.")
-            os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK="true")
+            os.environ.update(QUIET)
+            for name, value in PATIENCE.items():
+                os.environ.setdefault(name, value)
             from mlflow.tracking import MlflowClient
 
             self._client = MlflowClient(tracking_uri=self.url, registry_uri=self.url)
@@ -129,15 +141,11 @@ def _all_models(client: Any) -> list[Any]:
 
 
 def _all_versions(client: Any, name: str) -> list[Any]:
-    """Every version of a model, page by page."""
-    asked = f"name='{_quoted(name)}'"
+    """Every version of a model, page by page. The filter has no way to write a quote, so such a name is looked for."""
+    asked = "" if "'" in name else f"name='{name}'"
     page = client.search_model_versions(asked, max_results=PAGE)
     listed = list(page)
     while page.token:
         page = client.search_model_versions(asked, max_results=PAGE, page_token=page.token)
         listed += page
-    return listed
-
-
-def _quoted(name: str) -> str:
-    return name.replace("'", "\\'")
+    return [version for version in listed if version.name == name]
