@@ -57,7 +57,8 @@
   }
   function show(feature, said, skip) {
     const box = dom("box", feature), slider = dom("slider", feature), number = parseFloat(said);
-    if (box && skip !== "box") window.dash_clientside.set_props(part("box", feature), { value: box.tagName === "SELECT" || said !== BLANK ? said : "" });
+    if (box && box.tagName === "SELECT") box.value = said;
+    else if (box && skip !== "box") window.dash_clientside.set_props(part("box", feature), { value: said === BLANK ? "" : said });
     if (slider && skip !== "slider" && !isNaN(number)) window.dash_clientside.set_props(part("slider", feature), { value: Math.min(+slider.max, Math.max(+slider.min, number)) });
   }
   function restore(texts) {

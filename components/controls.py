@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -85,6 +84,23 @@ def listed(inputs: Sequence[Fixed]) -> Component:
     return html.Table(html.Tbody(rows), className="ll-table ll-wi-fixed")
 
 
+def finder(list_name: str, search: str, label: str) -> Component:
+    """A box that finds a row of a list; a plain form, so that the address says what was looked for."""
+    box = dcc.Input(id="what-if-find", name="q", type="search", value=search, maxLength=100, autoComplete="off")
+    return html.Form(
+        [
+            dcc.Input(type="hidden", name="list", value=list_name),
+            html.Label(label, htmlFor="what-if-find"),
+            box,
+            html.Button("Find", type="submit"),
+        ],
+        method="GET",
+        action="/what-if",
+        className="ll-wi-finder",
+        role="search",
+    )
+
+
 def _gathered(controls: Sequence[Control]) -> list[Control]:
     """Groups in the order of their first member, so that each has one heading."""
     order = {c.group: at for at, c in reversed(list(enumerate(controls)))}
@@ -94,12 +110,10 @@ def _gathered(controls: Sequence[Control]) -> list[Control]:
 def _box(about: Control) -> Component:
     ident = part("box", about.feature)
     if about.options:
-        return html.Div(
-            dmc.NativeSelect(
-                id=ident, data=[{"value": v, "label": t} for v, t in about.options], value=about.text, size="sm"
-            ),
-            className="ll-wi-select",
-        )
+        texts = [v for v, _ in about.options]
+        extra = [] if about.text in texts else [(about.text, about.text)]
+        made = [html.Option(t, value=v, selected=v == about.text) for v, t in (*about.options, *extra)]
+        return html.Div(html.Select(made, id=ident), className="ll-wi-select")
     shown = "" if about.text == BLANK else about.text
     return html.Div(
         [

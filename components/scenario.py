@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from services.what_if_answers import Pair, Scale, Step, WhatIf
 
 REACHES = (0.1, 0.25, 0.5, 1.0)
+ARROW = 0.04
 
 
 def now_and_then(answer: WhatIf) -> Component:
@@ -110,8 +111,9 @@ def _scale(scale: Scale, base: float, then: float, *, moved: bool, words: str) -
         if scale.low <= max(limit, scale.low) < scale.high
     ]  # fmt: skip
     left, right = min(base, then), max(base, then)
+    far = (right - left) / (scale.high - scale.low) > ARROW
     arrow = html.Span(
-        className=f"is-move {'is-up' if then > base else 'is-down'}",
+        className=f"is-move {'is-up' if then > base else 'is-down'}" if far else "is-move",
         style={"left": at(left), "width": f"calc({at(right)} - {at(left)})"},
     )
     return html.Div(
@@ -119,7 +121,7 @@ def _scale(scale: Scale, base: float, then: float, *, moved: bool, words: str) -
             html.Span(className="is-line"),
             *(html.Span(className="is-limit", style={"left": at(b[1])}) for b in bands),
             *names,
-            *(html.Span(text, className="is-tick", style={"left": at(value)}) for value, text in scale.ticks),
+            *(html.Span(text, className=_tick(scale, value), style={"left": at(value)}) for value, text in scale.ticks),
             arrow if moved else None,
             html.Span(className="is-now", style={"left": at(base)}),
             html.Span(className="is-then", style={"left": at(then)}) if moved else None,
@@ -128,6 +130,11 @@ def _scale(scale: Scale, base: float, then: float, *, moved: bool, words: str) -
         role="img",
         **{"aria-label": words},
     )
+
+
+def _tick(scale: Scale, value: float) -> str:
+    """The outermost ticks stand inside the axis."""
+    return "is-tick is-first" if value <= scale.low else "is-tick is-last" if value >= scale.high else "is-tick"
 
 
 def _above(edges: Sequence[float], limit: float) -> float:

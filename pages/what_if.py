@@ -22,7 +22,7 @@ from services import what_if, wording
 from services.access import Viewer
 from services.lead_answers import RunFacts
 from services.sources import Sources
-from services.what_if import StartPage, WhatIf, WhatIfQuery
+from services.what_if import Start, StartPage, WhatIf, WhatIfQuery
 
 ids = Ids("what-if")
 MINDED = "This shows how the model responds, not what would happen."
@@ -81,12 +81,12 @@ def _asked_for(place: int) -> list[str]:
 
 def _head(answer: WhatIf, sources: Sources) -> Component:
     here = urlencode({"list": answer.list} | ({"of": answer.of} if answer.of else {}))
-    back = [dcc.Link("Back to the lead", href=f"/leads/{answer.key}?{here}", className="ll-wi-way")]
+    back = dcc.Link("Back to the lead", href=f"/leads/{answer.key}?{here}")
+    other = dcc.Link("Choose another", href=f"/what-if?{urlencode({'list': answer.list})}")
     title = html.H1(["What if · ", html.Span(answer.name)])
     scope = [answer.place, *_scope(answer.facts, sources)]
     actions = [
-        *(back if answer.may_list else []),
-        dcc.Link("Choose another", href=f"/what-if?{urlencode({'list': answer.list})}", className="ll-wi-way"),
+        html.Span([back, other] if answer.may_list else [other], className="ll-wi-ways"),
         html.Button("Undo", id=ids("undo"), type="button", disabled=True),
         html.Button("Reset", id=ids("reset"), type="button", disabled=not answer.changed),
         html.Button("Copy link", id=ids("copy"), type="button", className="ll-primary"),
@@ -127,9 +127,9 @@ def _result(answer: WhatIf) -> list[Component]:
 
 
 def _start(page: StartPage, sources: Sources) -> list[Component]:
-    """Models to choose from, and three rows to begin with."""
+    """Models to choose from, three rows to begin with, and a way to find another."""
     lists = {"list": page.list} | ({"of": page.of} if page.of else {})
-    action = [dcc.Link("Choose from the list", href=f"/leads?{urlencode(lists)}", className="ll-button ll-primary")]
+    action = [dcc.Link("The whole list", href=f"/leads?{urlencode(lists)}", className="ll-button")]
     chosen = [(label, f"/what-if?{urlencode({'list': name})}", on) for name, label, on in page.choices]
     head = parts.head(
         "What would move it?", _scope(page.facts, sources) if page.facts else [], action if page.may_list else []
@@ -137,26 +137,45 @@ def _start(page: StartPage, sources: Sources) -> list[Component]:
     drawn: list[Component] = [head, html.P(MINDED, className="ll-wi-minded")]
     if len(chosen) > 1:
         drawn.append(parts.choices("Model", chosen))
-    if not page.starts:
-        return [*drawn, notice.message(page.sentence)]
-    rows = [
-        dcc.Link(
-            [
-                html.Span([html.Strong(s.name), html.Span(s.place, className="ll-soft ll-small")]),
-                html.Span(
-                    [html.Span(s.score.text, className="ll-big"), html.Span(s.band, className="ll-wi-band")],
-                    title=s.score.exact,
-                ),
-                html.Span(s.near, className="ll-soft ll-small"),
-            ],
-            href=f"/what-if?{urlencode({'list': page.list, 'key': s.key})}",
-            className="ll-wi-start",
-        )
-        for s in page.starts
-    ]
-    near = any(s.near for s in page.starts)
-    title = "Start from one near a band limit: a small change can move it across" if near else "Start from one of these"
-    return [*drawn, parts.section(title, html.Div(rows, className="ll-wi-starts"))]
+    if page.sentence and not page.search:
+        return [*drawn, html.Div(notice.message(page.sentence), className="ll-wi-nothing")]
+    if page.starts:
+        near = html.Div([_near(page, s) for s in page.starts], className="ll-wi-starts")
+        drawn.append(parts.section("Start from one near a band limit: a small change can move it across", near))
+    rows = [_row(page, s) for s in page.found] or [html.P(page.sentence, className="ll-soft")]
+    finder = controls.finder(page.list, page.search, f"Find a {page.entity}")
+    title = f"Or choose a {page.entity}" if page.starts else f"Choose a {page.entity}"
+    return [*drawn, parts.section(title, finder, html.Div(rows, className="ll-wi-found"))]
+
+
+def _near(page: StartPage, start: Start) -> Component:
+    score = [html.Span(start.score.text, className="ll-big"), html.Span(start.band, className="ll-wi-band")]
+    return dcc.Link(
+        [
+            html.Span([html.Strong(start.name), html.Span(start.place, className="ll-soft ll-small")]),
+            html.Span(score, title=start.score.exact),
+            html.Span(start.near, className="ll-soft ll-small"),
+        ],
+        href=_address(page, start),
+        className="ll-wi-start",
+    )
+
+
+def _row(page: StartPage, start: Start) -> Component:
+    return dcc.Link(
+        [
+            html.Span(start.name),
+            html.Span(start.place, className="ll-soft"),
+            html.Span(start.score.text, title=start.score.exact, className="is-number"),
+            html.Span(start.band, className="ll-soft"),
+        ],
+        href=_address(page, start),
+        className="ll-wi-foundrow",
+    )
+
+
+def _address(page: StartPage, start: Start) -> str:
+    return f"/what-if?{urlencode({'list': page.list, 'key': start.key})}"
 
 
 page = Page("/what-if", "What if", "what_if:run", layout, register)

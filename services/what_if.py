@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from data.definitions import ModelUse, Scalar
-from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Order, Select
+from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Or, Order, Select
 from models import what_if
 from models.artefacts import ArtefactMissing
 from models.explaining import Explanation, NotAdditive
@@ -48,6 +48,7 @@ __all__ = ["NOT_CHANGEABLE", "Control", "Fixed", "Pair", "Scale", "Start", "Star
 
 log = structlog.get_logger()
 STARTS = 3
+FOUND = 10
 STORED_EPSILON = 1e-5
 
 
@@ -100,28 +101,32 @@ def write_moves(sources: Sources) -> None:
 
 
 def start_page(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> StartPage:
-    """Where to begin: the models with rows in scope, and three rows of one of them near a band limit."""
+    """Where to begin: the models with rows in scope, three rows of one of them near a band limit, and rows to find."""
     access.require(viewer, "what_if:run")
-    found = _models(viewer, sources)
-    if not found:
+    runs_ = _models(viewer, sources)
+    if not runs_:
         raise NotReady("No model has scored rows of yours yet.", next_step="Come back when the first run is done.")
-    if query.list is not None and query.list not in found:
+    if query.list is not None and query.list not in runs_:
         raise NotFound("There is no such model with rows of yours.")
-    name = query.list or next(iter(found))
-    model, run = sources.workspace.models.models[name], found[name]
-    choices = tuple((n, sources.workspace.models.models[n].label, n == name) for n in found)
-    profile = run.profile
-    taken = {n for n, f in model.features.items() if profile and (f.one_hot or n in profile.names)}
-    movable_ = movable(viewer, model, explanations.hidden_features(viewer, model)) & taken
-    of = _newest_list(viewer, sources, name)
-    starts = _starts(viewer, sources, _asked(viewer, model, run, name=name, of=of)) if movable_ else ()
+    moves = {n: _can_move(viewer, sources.workspace.models.models[n], run) for n, run in runs_.items()}
+    name = query.list or next((n for n in runs_ if moves[n]), next(iter(runs_)))
+    model, run = sources.workspace.models.models[name], runs_[name]
+    asked = _list(viewer, sources, _asked(viewer, model, run, name=name))
+    starts = _starts(sources, asked) if moves[name] and not query.search else ()
+    found = _found(sources, asked, query.search) if moves[name] else ()
+    if starts or found:
+        detail = {"of": asked.of, "rows": len({s.key for s in (*starts, *found)})}
+        audit.record(viewer, sources, "leads.read", name, detail=detail)
+    nobody = f"Nobody here matches “{query.search}”." if query.search else "There is no row of yours to start from."
     return StartPage(
         list=name,
-        of=of,
-        choices=choices,
+        of=asked.of,
+        choices=tuple((n, sources.workspace.models.models[n].label, n == name) for n in runs_),
         entity=model.words.entity.one,
         starts=starts,
-        sentence="" if starts else ("There is no row of yours to start from." if movable_ else NOT_CHANGEABLE),
+        found=found,
+        search=query.search,
+        sentence=NOT_CHANGEABLE if not moves[name] else "" if found else nobody,
         may_list=model.lead is not None,
         facts=_facts(model, run),
     )
@@ -264,7 +269,7 @@ def _row(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> tupl
     model = sources.workspace.models.models[query.list or ""]
     if model.lead is not None:
         return leads.find(viewer, sources, query.key or "", LeadQuery(list=query.list))
-    asked = _asked(viewer, model, run, name=query.list or "", of="")
+    asked = _asked(viewer, model, run, name=query.list or "")
     kinds = {f.name: str(f.type) for f in sources.lake.schema(run.scores)}
     found = _rows(sources, asked, lead_query.key_filter(model, query.key or "", kinds), (Order("row_id"),), 1)
     if not found:
@@ -328,45 +333,65 @@ def _models(viewer: Viewer, sources: Sources) -> dict[str, Run]:
     return found
 
 
-def _newest_list(viewer: Viewer, sources: Sources, name: str) -> str:
-    if sources.workspace.models.models[name].lead is None:
-        return ""
-    return next((c.of for c in leads.lists(viewer, sources) if c.list == name), "")
+def _can_move(viewer: Viewer, model: ModelUse, run: Run) -> bool:
+    taken = {n for n, f in model.features.items() if run.profile and (f.one_hot or n in run.profile.names)}
+    return bool(movable(viewer, model, explanations.hidden_features(viewer, model)) & taken)
 
 
-def _asked(viewer: Viewer, model: ModelUse, run: Run, *, name: str, of: str) -> Asked:
+def _asked(viewer: Viewer, model: ModelUse, run: Run, *, name: str) -> Asked:
     """A model's rows without the columns of a list."""
     decision = access.decide(viewer, "leads:read", model.scored.dataset)
     if not decision.allowed:
         raise Forbidden("You have no rows of this model.", next_step="Your administrator can grant them.")
-    return Asked(name, model, run, of, Everything(), (), access.rows(viewer, model.scored.dataset))
+    return Asked(name, model, run, "", Everything(), (), access.rows(viewer, model.scored.dataset))
 
 
-def _starts(viewer: Viewer, sources: Sources, asked: Asked) -> tuple[Start, ...]:
-    """Rows just below a band limit, the limits taken in turn; the first rows of a model without bands."""
-    if asked.model.lead is not None:
-        asked = leads.selection(viewer, sources, LeadQuery(list=asked.name, of=asked.of or None))[0]
+def _list(viewer: Viewer, sources: Sources, asked: Asked) -> Asked:
+    """The newest list of a model that ranks, with its columns; other models stay as they are."""
+    if asked.model.lead is None:
+        return asked
+    of = next((c.of for c in leads.lists(viewer, sources) if c.list == asked.name), "")
+    return leads.selection(viewer, sources, LeadQuery(list=asked.name, of=of or None))[0]
+
+
+def _starts(sources: Sources, asked: Asked) -> tuple[Start, ...]:
+    """Rows just below a band limit, the limits taken in turn; none for a model without bands."""
     limits = [b for b in asked.model.bands if any(o.at_least < b.at_least for o in asked.model.bands)]
-    near = [
-        [(row, f"just below {b.name}") for row in _below(sources, asked, b.at_least)]
-        for b in limits
-    ]  # fmt: skip
-    if not any(near):
-        near = [[(row, "") for row in _rows(sources, asked, Everything(), (Order("row_id"),), STARTS)]]
+    near = [(b, _below(sources, asked, b.at_least)) for b in limits]
     found: dict[str, Start] = {}
     for turn in range(STARTS):
-        for rows in near:
+        for band, rows in near:
             if turn < len(rows) and len(found) < STARTS:
-                row, said = rows[turn]
-                key = lead_query.key_text(asked.model, row)
-                found.setdefault(key, _start(sources, asked, row, key=key, near=said))
-    if found:
-        audit.record(viewer, sources, "leads.read", asked.name, detail={"of": asked.of, "rows": len(found)})
+                made = _start(sources, asked, rows[turn], near=f"just below {band.name}")
+                found.setdefault(made.key, made)
     return tuple(found.values())
 
 
-def _start(sources: Sources, asked: Asked, row: Mapping[str, Any], *, key: str, near: str) -> Start:
+def _found(sources: Sources, asked: Asked, search: str) -> tuple[Start, ...]:
+    """The first rows of the list, or those whose texts or key match."""
+    rows = _rows(sources, asked, _matching(sources, asked, search), (Order("row_id"),), FOUND)
+    return tuple(_start(sources, asked, row, near="") for row in rows)
+
+
+def _matching(sources: Sources, asked: Asked, search: str) -> Filter:
+    if not search:
+        return Everything()
+    parts: list[Filter] = [
+        Compare(c.field, "contains", search) for c in asked.columns if c.kind == "text" and c.role != "band"
+    ]
+    kinds = {f.name: str(f.type) for f in sources.lake.schema(asked.run.scores)}
+    for column in asked.model.scored.key:
+        if kinds[column].startswith(("int", "uint")):
+            number = int(search) if search.isascii() and search.isdecimal() and len(search) < 19 else None
+            parts += [Compare(column, "eq", number)] if number is not None else []
+        else:
+            parts.append(Compare(column, "contains", search))
+    return Or(tuple(parts))
+
+
+def _start(sources: Sources, asked: Asked, row: Mapping[str, Any], *, near: str) -> Start:
     name, place = _name(sources, asked, row)
+    key = lead_query.key_text(asked.model, row)
     score = explanations.score_shown(asked.model, row["score"], sources.workspace.lake)
     return Start(key, name, place, score, row["band"] or "", near)
 

@@ -20,11 +20,12 @@ KEPT = 41
 
 @dataclass(frozen=True)
 class WhatIfQuery:
-    """The state of the page: the list, the row, and the edits (``x_<feature>=<text>``)."""
+    """The state of the page: the list, the row, and the edits (``x_<feature>=<text>``); ``search`` finds a row."""
 
     list: str | None = None
     key: str | None = None
     edits: Mapping[str, str] = field(default_factory=dict)
+    search: str = ""
 
     @classmethod
     def from_url(cls, params: Mapping[str, Any]) -> WhatIfQuery:
@@ -37,7 +38,8 @@ class WhatIfQuery:
             raise InvalidQuery(f"An address must change at most {MOST_EDITS} inputs, got {len(edits)}.")
         named = params.get("list")
         key = params.get("key")
-        return cls(str(named)[:100] if named else None, str(key)[: LONGEST_KEY + 1] if key else None, edits)
+        search = str(params.get("q") or "").strip()[:100]
+        return cls(str(named)[:100] if named else None, str(key)[: LONGEST_KEY + 1] if key else None, edits, search)
 
     @classmethod
     def from_controls(cls, said: Any) -> WhatIfQuery:
@@ -181,9 +183,10 @@ class Start:
 
 @dataclass(frozen=True)
 class StartPage:
-    """Where a what-if begins: the models to choose from as (name, label, chosen), and rows near a band limit.
+    """Where a what-if begins: models to choose from as (name, label, chosen), rows near a band limit, and rows found.
 
-    ``sentence`` stands in for rows where there are none, or where nothing can be moved.
+    ``found`` are the first of the list, or those that match ``search``. ``sentence`` stands in for rows where there are
+    none, or where nothing can be moved.
     """
 
     list: str
@@ -191,6 +194,8 @@ class StartPage:
     choices: tuple[tuple[str, str, bool], ...]
     entity: str
     starts: tuple[Start, ...]
+    found: tuple[Start, ...]
+    search: str
     sentence: str
     may_list: bool
     facts: RunFacts | None

@@ -126,7 +126,7 @@ def scale(model: ModelUse, base: float, middle: float | None, low: float | None,
     """The axis of both scores: 0 to 100 % for a probability, else from zero to well beyond the usual and today's.
 
     ``middle`` and ``low`` are the median and the smallest score in the viewer's rows. It does not depend on the
-    scenario, so that it stands still while somebody moves a control.
+    scenario, so that it stands still while somebody moves a control. A little below zero still begins at zero.
     """
     bands = tuple((b.name, b.at_least, b.label) for b in model.bands)
     if model.task == "classification":
@@ -135,7 +135,7 @@ def scale(model: ModelUse, base: float, middle: float | None, low: float | None,
     smallest = min(0.0, low or 0.0, base)
     largest = max([3 * (middle or 0.0), 2 * base, *(b[1] * 1.2 for b in bands), smallest + 1e-9])
     step = nice_step((largest - smallest) / 4)
-    first = math.floor(smallest / step)
+    first = math.floor(smallest / step + 0.2)
     ticks = tuple(
         (i * step, explanations.score_shown(model, i * step, lake).text)
         for i in range(first, math.ceil(largest / step) + 1)
