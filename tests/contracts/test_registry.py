@@ -139,7 +139,8 @@ def test_files_that_are_gone_are_a_sentence(mlflow_made: Made, tmp_path: Path):
 
 def test_a_link_out_of_the_folder_is_not_followed(mlflow_made: Made, tmp_path: Path):
     version = mlflow_made.registry.resolve("churn", "champion")
-    folder = next((mlflow_made.root / "registry" / "artifacts").rglob("model.txt")).parent
+    files = (mlflow_made.root / "registry" / "artifacts").rglob("model.txt")
+    folder = next(file.parent for file in files if file.read_text() == "first")
     (tmp_path / "secret").write_text("not yours")
     link = folder / "link.txt"
     link.symlink_to(tmp_path / "secret")
