@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_ag_grid as dag
@@ -34,26 +34,52 @@ def plain(
 
 
 def endless(
-    id: str, columns: Sequence[dict[str, Any]], *, row_id: str, height: str = "calc(100vh - 300px)"
+    id: str,
+    columns: Sequence[dict[str, Any]],
+    *,
+    row_id: str,
+    label: str = "",
+    filters: Mapping[str, Any] | None = None,
+    row_classes: Mapping[str, str] | None = None,
+    listeners: Mapping[str, list[str]] | None = None,
+    marks: Mapping[str, str] | None = None,
 ) -> Component:
-    """An AG Grid that asks the server for blocks of 100 rows as one scrolls."""
-    return dag.AgGrid(
+    """An AG Grid that asks the server for blocks of 100 rows as one scrolls, one block at a time.
+
+    The grid answers the newest request only, so two at once would leave one of them unanswered. Expressions are read,
+    never run; functions are those of ``assets/``.
+    """
+    grid = dag.AgGrid(
         id=id,
         rowModelType="infinite",
         columnDefs=list(columns),
-        defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": False, "minWidth": 90},
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "minWidth": 60,
+            "wrapHeaderText": True,
+            "filter": False,
+            "sortingOrder": ["desc", "asc", None],
+        },
         getRowId=row_id,
+        filterModel=dict(filters or {}),
+        rowClassRules=dict(row_classes or {}),
+        eventListeners=dict(listeners or {}),
         dashGridOptions={
             "theme": "themeQuartz",
             "cacheBlockSize": 100,
             "maxBlocksInCache": 20,
+            "maxConcurrentDatasourceRequests": 1,
+            "infiniteInitialRowCount": 20,
             "rowHeight": 44,
-            "headerHeight": 40,
+            "headerHeight": 48,
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "suppressCsvExport": True,
             "suppressExcelExport": True,
             "suppressMovableColumns": True,
-            "enableCellTextSelection": True,
+            "suppressCellFocus": False,
         },
         className="ll-leadgrid",
-        style={"height": height, "minHeight": "420px"},
+        style={"height": "100%"},
     )
+    return html.Div(grid, className="ll-gridbox", role="region", style=dict(marks or {}), **{"aria-label": label})

@@ -12,9 +12,17 @@ from components import charts, theme
 
 
 def signed(
-    rows: Sequence[tuple[str, float, str, str]], *, label: str, hrefs: Sequence[str] = (), colours: bool = True
+    rows: Sequence[tuple[str, float, str, str]],
+    *,
+    label: str,
+    hrefs: Sequence[str] = (),
+    colours: bool = True,
+    looks: Sequence[str] = (),
 ) -> Component:
-    """Bars to the left and right of a zero line: (text, amount, amount in words, detail on hover)."""
+    """Bars to the left and right of a zero line: (text, amount, amount in words, detail on hover).
+
+    ``looks`` are classes of the rows: "is-plain" for a bar that is no reason of its own.
+    """
     biggest = max((abs(r[1]) for r in rows), default=0.0) or 1.0
     negative = any(r[1] < 0 for r in rows)
     zero = 50.0 if negative else 0.0
@@ -30,33 +38,45 @@ def signed(
             html.Span(said, className="ll-barvalue"),
         ]
         href = hrefs[at] if at < len(hrefs) else ""
+        name = f"ll-barrow {looks[at]}".strip() if at < len(looks) else "ll-barrow"
         made.append(
-            dcc.Link(cells, href=href, className="ll-barrow", title=detail)
+            dcc.Link(cells, href=href, className=name, title=detail)
             if href
-            else html.Div(cells, className="ll-barrow", title=detail)
+            else html.Div(cells, className=name, title=detail)
         )
     return html.Div(made, className="ll-bars", role="group", **{"aria-label": label})
 
 
 def waterfall(
-    title: str, base: tuple[str, float], steps: Sequence[tuple[str, float, str]], end: tuple[str, float]
+    title: str,
+    base: tuple[str, float, str],
+    steps: Sequence[tuple[str, float, str]],
+    end: tuple[str, float, str],
+    *,
+    share: bool = False,
 ) -> Component:
-    """From the base value to the margin, one bar a contribution; drawn with bars on a base."""
+    """From the base value to the end, one bar a contribution, as (label, amount, text); drawn with bars on a base.
+
+    ``share``: amounts are shares of one, and the axis says per cent.
+    """
     names = [base[0], *(s[0] for s in steps), end[0]]
-    starts, sizes, colours, texts, at = [0.0], [base[1]], [theme.REST], [f"{base[1]:.2f}"], base[1]
+    places = list(range(len(names)))
+    starts, sizes, colours, texts, at = [0.0], [base[1]], [theme.REST], [base[2]], base[1]
+    reached = [base[1]]
     for _, amount, text in steps:
         starts.append(at)
         sizes.append(amount)
         colours.append(theme.RAISE if amount > 0 else theme.LOWER)
         texts.append(text)
         at += amount
+        reached += [at]
     starts.append(0.0)
     sizes.append(end[1])
     colours.append(theme.REST)
-    texts.append(f"{end[1]:.2f}")
+    texts.append(end[2])
     made = go.Figure(
         go.Bar(
-            y=names,
+            y=places,
             x=sizes,
             base=starts,
             orientation="h",
@@ -64,11 +84,20 @@ def waterfall(
             text=texts,
             textposition="outside",
             cliponaxis=False,
-            hovertemplate="%{y}: %{text}<extra></extra>",
+            customdata=names,
+            hovertemplate="%{customdata}<br><b>%{text}</b><extra></extra>",
         )
     )
-    made.update_yaxes(autorange="reversed", type="category")
-    rows = list(zip(names, texts, strict=True))
-    return charts.figure(
-        title, made, height=60 + 30 * len(names), rows=[list(r) for r in rows], columns=["Input", "Contribution"]
-    )
+    low, high = min(0.0, *reached, end[1]), max(0.0, *reached, end[1])
+    room = 0.16 * (high - low or 1.0)
+    leftmost = min([at for at, (_, amount, _) in zip(reached[1:], steps, strict=True) if amount < 0] + [high])
+    left = room if low < 0 or leftmost - low < room else 0.0
+    made.update_yaxes(autorange="reversed", tickvals=places, ticktext=[_short(n) for n in names], showgrid=False)
+    made.update_xaxes(range=[low - left, high + room], tickformat=".0%" if share else None, showgrid=True, nticks=6)
+    made.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.35)
+    rows = [list(r) for r in zip(names, texts, strict=True)]
+    return charts.figure(title, made, height=60 + 26 * len(names), rows=rows, columns=["Input", "Contribution"])
+
+
+def _short(name: str, most: int = 34) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -3,11 +3,28 @@
 ``PAGES`` is the table of contents of the product. Pages import ``services`` and ``components`` only.
 """
 
-from pages import _missing, access, account, audit, check, data, jobs, kpis, lead, leads, model_card, models, people, what_if
+from pages import (
+    _missing,
+    access,
+    account,
+    audit,
+    check,
+    data,
+    jobs,
+    kpis,
+    lead,
+    leads,
+    model_card,
+    models,
+    people,
+    what_if,
+)
 from pages._screen import Page
 
 PAGES: tuple[Page, ...] = (
     kpis.page,
+    leads.page,
+    lead.page,
     account.page,
     models.page,
     model_card.page,

@@ -233,8 +233,20 @@ def _detail(reason: Reason) -> str:
 
 
 def score_shown(model: ModelUse, score: float, lake: LakeFile) -> Shown:
-    """A score as people read it: "72 %" for a probability, an amount with its unit for a prediction."""
-    return wording.shown(score, "percent" if model.task == "classification" else model.unit, None, lake)
+    """A score as people read it: "72 %" for a probability, an amount with its unit for a prediction.
+
+    A score just below a band's limit is not rounded up to it: 39.96 % is no "40 %" where a band begins there.
+    """
+    unit = "percent" if model.task == "classification" else model.unit
+    said = wording.shown(score, unit, None, lake)
+    if model.task != "classification":
+        return said
+    for decimals in (None, 1, 2, 3):
+        said = wording.shown(score, unit, decimals, lake)
+        rounded = round(score, 2 + (decimals if decimals is not None else 0 if score >= 0.0995 else 1))
+        if not any(score < band.at_least <= rounded for band in model.bands):
+            return said
+    return said
 
 
 def usual(profile: ModelProfile | None, name: str, feature: Feature, lake: LakeFile) -> str:
@@ -245,7 +257,8 @@ def usual(profile: ModelProfile | None, name: str, feature: Feature, lake: LakeF
     if about.kind in ("number", "integer") and about.p10 is not None and about.p90 is not None:
         low = wording.shown(about.p10, feature.unit, feature.decimals, lake).text
         high = wording.shown(about.p90, feature.unit, feature.decimals, lake).text
-        return low if low == high else f"{low} to {high}"
+        first = low if feature.unit in ("currency", "percent") else low.partition(wording.NBSP)[0]
+        return high if low == high else f"{first} to {high}"
     return "" if about.typical is None else feature.words.get(str(about.typical), str(about.typical))
 
 
@@ -319,8 +332,8 @@ def _sentence(score: Shown, reasons: tuple[Reason, ...], lake: LakeFile) -> str:
 
 
 def _inside(phrase: str, lake: LakeFile) -> str:
-    """A phrase inside an English sentence: its first letter small unless the word is all capitals. Other languages, whose
-    nouns may be large, keep it.
+    """A phrase inside an English sentence: its first letter small unless the word is all capitals. Other languages
+    keep it: their nouns may be large.
     """
     if phrase[:2].isupper() or not lake.locale.lower().startswith("en"):
         return phrase

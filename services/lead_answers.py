@@ -47,12 +47,14 @@ class Narrowed:
     """What is left of a list under a question: how many rows, in which bands, and what is in force, in words.
 
     ``bands`` are counted under everything but the choice of bands, so that a band that is not chosen shows what it
-    would add. Where nothing matches, ``sentence`` says so and ``without`` is the same question with the one condition
+    would add; ``within`` counts the matching rows within the list's capacity, None where it holds them all. Where nothing
+    matches, ``sentence`` says so and ``without`` is the same question with the one condition
     taken away that costs the most.
     """
 
     matching: int
     bands: tuple[BandCount, ...]
+    within: int | None = None
     sentence: str = ""
     next_step: str = ""
     without: LeadQuery | None = None
@@ -68,6 +70,7 @@ class LeadPage:
     rows: int
     narrowed: Narrowed
     scope: str
+    ranked_by: str
     columns: tuple[LeadColumn, ...]
     named_by: str
     hidden: tuple[str, ...]

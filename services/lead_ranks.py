@@ -35,6 +35,11 @@ class Ranks:
         """The ranks of rows that are in the list, counted from 1."""
         return [self._ahead(int(row_id)) + 1 for row_id in row_ids]
 
+    def row_at(self, rank: int) -> int:
+        """The row id at a rank of the list."""
+        page = int(np.searchsorted(self.before, rank)) - 1
+        return page * PAGE + int(np.flatnonzero(self._page(page))[rank - 1 - int(self.before[page])])
+
     def beside(self, row_id: int) -> tuple[int | None, int | None]:
         """The row ids before and after a row of the list."""
         return self._next(row_id, -1), self._next(row_id, 1)

@@ -45,6 +45,12 @@ def scope(viewer: Viewer, sources: Sources, found: Asked, rows: int) -> str:
     return counted if isinstance(found.where, Everything) or not held else f"{counted} of {', '.join(held)}"
 
 
+def ranked_by(model: ModelUse) -> str:
+    """What the published order follows, where it is not the score alone."""
+    weighs = list_of(model).rank_by == "score_times_value" and model.value is not None
+    return f"ranked by score × {model.value.label.lower()}" if weighs and model.value else ""
+
+
 def hidden_labels(viewer: Viewer, sources: Sources, model: ModelUse) -> tuple[str, ...]:
     """Labels of list columns that this viewer may not see, so that the foot can say so."""
     hidden = access.masks(viewer, model.scored.dataset)

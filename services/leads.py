@@ -56,6 +56,7 @@ def page(viewer: Viewer, sources: Sources, query: LeadQuery) -> LeadPage:
         rows=choice.rows,
         narrowed=narrowed(viewer, sources, query),
         scope=lead_words.scope(viewer, sources, found, choice.rows),
+        ranked_by=lead_words.ranked_by(found.model),
         columns=found.columns,
         named_by=_named_by(sources, found),
         hidden=lead_words.hidden_labels(viewer, sources, found.model),
@@ -76,7 +77,7 @@ def narrowed(viewer: Viewer, sources: Sources, query: LeadQuery) -> Narrowed:
     limits = lead_words.limits(found.model, sources.workspace.lake)
     bands = tuple(BandCount(b.name, b.label, limits[b.name], counted.get(b.name, 0)) for b in found.model.bands)
     if matching or not query.narrows:
-        return Narrowed(matching, bands)
+        return Narrowed(matching, bands, _within(viewer, sources, found, query))
     return _nothing_left(sources, found, query, bands)
 
 
@@ -232,6 +233,22 @@ def _counted(sources: Sources, found: Asked, query: LeadQuery) -> tuple[dict[str
     return counted, sum(n for band, n in counted.items() if not query.bands or band in query.bands)
 
 
+def _within(viewer: Viewer, sources: Sources, found: Asked, query: LeadQuery) -> int | None:
+    """How many rows of a question lie within the capacity of the viewer's list."""
+    ranks, capacity = ranks_of(viewer, sources, found), found.model.capacity
+    if capacity is None or ranks.total <= capacity:
+        return None
+    if not query.narrows:
+        return capacity
+    wanted = And((filtered(found, query), Compare("row_id", "le", ranks.row_at(capacity))))
+
+    def read() -> int:
+        question = Aggregate(found.run.scores, (Aggregated("n", "count"),), filter=wanted)
+        return int(sources.lake.read(question, where=found.where).column("n")[0].as_py())
+
+    return sources.cache.get_or_make(("lead capacity", found.run.scores, found.where, wanted), read)
+
+
 def _nothing_left(sources: Sources, found: Asked, query: LeadQuery, bands: tuple[BandCount, ...]) -> Narrowed:
     """The sentence where no row matches, and the one condition that costs the most."""
     conditions = lead_words.conditions(query, found.columns)
@@ -243,8 +260,8 @@ def _nothing_left(sources: Sources, found: Asked, query: LeadQuery, bands: tuple
     noun = found.model.words.entity
     sentence = f"No {noun.one} matches {said}."
     if best[0] == 0:
-        return Narrowed(0, bands, sentence, "Reset the filters.")
-    return Narrowed(0, bands, sentence, f"Without {best[1]} there are {wording.count(best[0], noun)}.", best[2])
+        return Narrowed(0, bands, None, sentence, "Reset the filters.")
+    return Narrowed(0, bands, None, sentence, f"Without {best[1]} there are {wording.count(best[0], noun)}.", best[2])
 
 
 def _row(
