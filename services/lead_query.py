@@ -128,7 +128,7 @@ def key_filter(model: ModelUse, text: str, kinds: Mapping[str, str]) -> Filter:
     """The row that an address names; anything that cannot be a key is simply not there."""
     parts = [unquote(p) for p in text.split("~")]
     if len(parts) != len(model.scored.key):
-        raise NotFound("There is no such lead in your list.")
+        raise NotFound("There is no such lead in your list.", next_step="Go back to your list.")
     return And(
         tuple(
             Compare(column, "eq", typed(part, kinds.get(column, "string")))
@@ -151,7 +151,7 @@ def typed(text: str, kind: str) -> Scalar:
         if kind.startswith("timestamp"):
             return datetime.fromisoformat(text)
     except (ValueError, KeyError):
-        raise NotFound("There is no such lead in your list.") from None
+        raise NotFound("There is no such lead in your list.", next_step="Go back to your list.") from None
     return text
 
 

@@ -182,8 +182,8 @@ class House:
         return answer.get_json()["response"]["_pages_content"]["children"]
 
     def words(self, client: Browser, address: str) -> str:
-        """Every text a page shows or holds in an attribute, in one string."""
-        return " ".join(texts(self.layout(client, address)))
+        """Every text a page shows or holds in an attribute, in one string with plain blanks."""
+        return re.sub(r"\s+", " ", " ".join(texts(self.layout(client, address))))
 
 
 def email_of(who: str) -> str:
@@ -225,5 +225,6 @@ def _outputs(name: str) -> Any:
     made = []
     for part in parts:
         id_, _, property_ = part.partition("@")[0].rpartition(".")
-        made.append({"id": json.loads(id_) if id_.startswith("{") else id_, "property": property_})
+        every = id_.startswith("{") and '["ALL"]' in id_
+        made.append([] if every else {"id": json.loads(id_) if id_.startswith("{") else id_, "property": property_})
     return made if many else made[0]

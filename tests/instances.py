@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -123,23 +122,20 @@ def open_demo(instance: Path) -> House:
 
 
 def build_demo(folder: Path = DEMO_FOLDER) -> Path:
-    """The demo's instance: built once, gone on with where it broke off, built anew when what makes it changed."""
+    """The demo's instance: built once, gone on with where it broke off, and in part anew when what makes it changed."""
+    from demo import build as demo_build
+
     folder.mkdir(exist_ok=True)
+    instance = folder / "instance"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        instance = folder / "instance"
-        if _kept(folder / "made-by") != _makers() and instance.exists():
-            shutil.rmtree(instance)
         instance.mkdir(exist_ok=True)
-        (folder / "made-by").write_text(_makers())
-        _build_demo(instance)
+        demo_build.build(settings_of(instance, DEMO_WORKSPACE, demo=True))
+        _publish_and_score(instance)
     return instance
 
 
-def _build_demo(instance: Path) -> None:
-    from demo import lake_build
-
-    lake_build.build_lake(instance / "lake" / "raw", say=lambda _: None)
+def _publish_and_score(instance: Path) -> None:
     sources = open_demo_sources(instance)
     try:
         sources.store.migrate()
@@ -153,15 +149,3 @@ def _build_demo(instance: Path) -> None:
         sources.store.checkpoint()
     finally:
         sources.close()
-
-
-def _makers() -> str:
-    """A digest of the code that makes the demo's lake and models."""
-    digest = hashlib.sha256()
-    for file in sorted((ROOT / "demo").glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _kept(file: Path) -> str:
-    return file.read_text() if file.exists() else ""
