@@ -78,7 +78,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Card:
-    """A metric at a glance. ``spark_before`` are the same periods a year before, where that is the comparison."""
+    """A metric at a glance.
+
+    ``spark_before`` are the same periods a year before, where that is the comparison; else ``level`` is what the newest
+    period is compared with, None where its length is another one.
+    """
 
     metric: str
     label: str
@@ -88,6 +92,7 @@ class Card:
     against: str
     spark: tuple[Point, ...]
     spark_before: tuple[Point, ...]
+    level: float | None
     goal: Goal | None
     origin: Origin
     chosen: bool
@@ -144,9 +149,8 @@ class Bar:
 class Breakdown:
     """Why the metric moved: five members and everything else, adding up; or the five largest values."""
 
+    heading: str
     title: str
-    dimension: str
-    dimension_label: str
     signed: bool
     bars: tuple[Bar, ...]
     total_text: str
@@ -174,7 +178,7 @@ class Line:
 class MemberTable:
     """All members of a dimension with value, change and share; small ones folded, the total last."""
 
-    dimension: str
+    title: str
     dimension_label: str
     metric_label: str
     against: str

@@ -60,6 +60,11 @@ class Desk:
         return self.frame.query
 
     @property
+    def tables(self) -> dict[str, int]:
+        """The version of every table that is read."""
+        return {name: source.table.version for name, source in self.book.tables.items()}
+
+    @property
     def begins(self) -> date | None:
         """The first day that the chosen metric knows."""
         found = [self.known.get(dataset) for dataset in datasets_of(self.book, self.query.metric)]

@@ -20,7 +20,6 @@ TOP_BARS = 5
 class Split:
     """The chosen metric by the members of a dimension: facts by member, the total's facts, what is folded."""
 
-    dimension: str
     facts: Facts
     total: Facts
     kept: tuple[Scalar, ...]
@@ -37,7 +36,7 @@ def split(frame: Frame, facts: Facts, total: Facts) -> Split:
         for member in facts.members
     }
     folded = fold({m: w for m, w in weights.items() if any(w)})
-    return Split(frame.query.by, facts, total, folded.kept, folded.small)
+    return Split(facts, total, folded.kept, folded.small)
 
 
 def needs_rest(frame: Frame, found: Split) -> bool:
@@ -67,7 +66,7 @@ def table(frame: Frame, found: Split) -> MemberTable:
     lines.append(replace(total, member="", label="Total", kind="total", href="", chosen=False))
     adds = additive(frame.book, frame.query.metric)
     return MemberTable(
-        dimension=found.dimension,
+        title=f"{about.label} {_by(frame)}",
         dimension_label=_dimension(frame),
         metric_label=about.label,
         against=frame.against_label,
@@ -110,24 +109,24 @@ def breakdown(frame: Frame, found: Split) -> Breakdown:
 
 
 def _moved(frame: Frame, parts: dict[Scalar, float], by: float) -> Breakdown:
-    about, label = frame.metric(frame.query.metric), _dimension(frame)
+    about = frame.metric(frame.query.metric)
     ranked = sorted((m for m in parts if parts[m]), key=lambda m: (-abs(parts[m]), str(m)))
     shown = ranked if len(ranked) == TOP_BARS + 1 else ranked[:TOP_BARS]
     bars = [_bar(frame, m, parts[m], signed=True, detail=_share_of_change(parts[m], by, frame)) for m in shown]
     left = ranked[len(shown) :]
     if left:
         rest = by - math.fsum(b.amount for b in bars)
-        said = words.amount(rest, about, frame.lake)
+        said = words.bare(words.amount(rest, about, frame.lake), about)
         bars.append(Bar("", f"Everything else ({len(left):,})", rest, said, _share_of_change(rest, by, frame), "rest"))
     total = words.amount(by, about, frame.lake)
-    title = f"Why it moved, by {words.inside(label, frame.lake)}"
+    title = f"{about.label} moved nowhere"
     if bars:
         of = f"of {total}" if by and 0 < bars[0].amount / by <= 1 else f"while all of it moved by {total}"
         title = f"{bars[0].label} moved {words.inside(about.label, frame.lake)} most: {bars[0].text} {of}"
     note = f"Parts of the change against {frame.against_label}; they add up to {total}."
     if not additive(frame.book, frame.query.metric):
         note += " A part holds both the member's own rate and its weight."
-    return Breakdown(title, frame.query.by, label, True, tuple(bars), total, note)
+    return Breakdown(f"Why it moved, {_by(frame)}", title, True, tuple(bars), total, note)
 
 
 def _share_of_change(part: float, by: float, frame: Frame) -> str:
@@ -139,7 +138,7 @@ def _share_of_change(part: float, by: float, frame: Frame) -> str:
 
 
 def _sizes(frame: Frame, found: Split, now: float | None) -> Breakdown:
-    metric, about, label = frame.query.metric, frame.metric(frame.query.metric), _dimension(frame)
+    metric, about = frame.query.metric, frame.metric(frame.query.metric)
     bars = []
     for member in found.kept[:TOP_BARS]:
         find = lookup(frame.book, found.facts, member)
@@ -148,24 +147,29 @@ def _sizes(frame: Frame, found: Split, now: float | None) -> Breakdown:
         if value is not None:
             bars.append(_bar(frame, member, value, signed=False, detail=moved.spoken if moved else ""))
     top = max(bars, key=lambda b: b.amount, default=None)
-    title = f"{about.label} by {words.inside(label, frame.lake)}"
+    title = f"{about.label} {_by(frame)}"
     if top and len(bars) > 1:
-        title = f"{about.label}: of the largest, {top.label} is highest, at {top.text}"
+        title = f"{about.label}: {top.label} is highest of the {words.number(len(bars))} largest, at {top.text}"
     more = len(found.kept) + len(found.small) - len(bars)
     note = f"The largest {len(bars)} of {len(bars) + more:,}; all of them are in the table below." if more > 0 else ""
     total = words.shown(now, about, frame.lake).text
-    return Breakdown(title, found.dimension, label, False, tuple(bars), total, note)
+    return Breakdown(f"Parts {_by(frame)}", title, False, tuple(bars), total, note)
 
 
 def _bar(frame: Frame, member: Scalar, amount: float, *, signed: bool, detail: str) -> Bar:
     about, text = frame.metric(frame.query.metric), words.member_text(member)
     said = words.amount(amount, about, frame.lake) if signed else words.shown(amount, about, frame.lake).text
+    said = words.bare(said, about)
     href = frame.query.toggled(frame.query.by, text).to_url()
     return Bar(text, words.member_label(member), amount, said, detail, chosen=_is_chosen(frame, text), href=href)
 
 
 def _is_chosen(frame: Frame, member: str) -> bool:
     return member in dict(frame.query.chosen).get(frame.query.by, ())
+
+
+def _by(frame: Frame) -> str:
+    return f"by {words.inside(_dimension(frame), frame.lake)}"
 
 
 def _dimension(frame: Frame) -> str:

@@ -142,6 +142,7 @@ def card(frame: Frame, metric: str, facts: Facts, origin: Origin) -> Card:
         spark_before=tuple(
             point(frame, metric, s, find, label=words.span_label(s, frame.lake)) for s in frame.buckets_before
         ),
+        level=None if frame.period.unit == "custom" else before,
         goal=goal(frame, metric, now),
         origin=origin,
         chosen=metric == frame.query.metric,

@@ -38,6 +38,11 @@ def amount(value: float, metric: Metric, lake: LakeFile) -> str:
     return f"{sign}{wording.shown(abs(value), metric.unit, metric.decimals, lake).text}"
 
 
+def bare(text: str, metric: Metric) -> str:
+    """A number without the word of its unit, where the metric's name stands beside it."""
+    return text if metric.unit in (None, "currency", "percent") else text.removesuffix(f"{NBSP}{metric.unit}")
+
+
 def percent(value: float, lake: LakeFile) -> str:
     """A signed relative change: "+4.2 %"; without decimals from 100 % on."""
     sign = "+" if value > 0 else MINUS if value < 0 else ""

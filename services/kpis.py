@@ -79,8 +79,14 @@ def _answer(desk: Desk, models: Models) -> Overview:
 
 
 def _facts(desk: Desk, troubles: Mapping[str, Problem]) -> dict[str, Facts | Problem]:
+    """Every metric of the cards, then what is asked of the chosen one: two questions that are kept apart."""
+    frame, chosen = desk.frame, desk.chosen
+    cards = {m: Ask((m,), frame.spans, chosen=chosen) for m in offered_metrics(desk.book)}
+    return _measured(desk, troubles, cards) | _measured(desk, troubles, _chosen_asks(desk))
+
+
+def _measured(desk: Desk, troubles: Mapping[str, Problem], wanted: Mapping[str, Ask]) -> dict[str, Facts | Problem]:
     """All asks in one go; if that fails, each alone, so that what is well is shown."""
-    wanted = _asks(desk)
     found: dict[str, Facts | Problem] = {
         n: troubles[a.metrics[0]] for n, a in wanted.items() if a.metrics[0] in troubles
     }
@@ -92,11 +98,10 @@ def _facts(desk: Desk, troubles: Mapping[str, Problem]) -> dict[str, Facts | Pro
     return found
 
 
-def _asks(desk: Desk) -> dict[str, Ask]:
+def _chosen_asks(desk: Desk) -> dict[str, Ask]:
     frame, chosen, metric = desk.frame, desk.chosen, desk.query.metric
-    asks = {m: Ask((m,), frame.spans, chosen=chosen) for m in offered_metrics(desk.book)}
     now, before = frame.trend_pieces
-    asks[TREND] = Ask((metric,), tuple(dict.fromkeys(p.span for p in now + before)), chosen=chosen)
+    asks = {TREND: Ask((metric,), tuple(dict.fromkeys(p.span for p in now + before)), chosen=chosen)}
     if desk.query.by in offered_dimensions(desk.viewer, desk.book, metric):
         asks[MEMBERS] = Ask((metric,), frame.member_spans, by=desk.query.by, chosen=chosen)
     return asks
@@ -110,7 +115,11 @@ def _one(desk: Desk, ask: Ask) -> Facts | Problem:
 
 
 def _measure(desk: Desk, asks: tuple[Ask, ...]) -> tuple[Facts, ...]:
-    return measure(desk.book, asks, desk.sources.lake, where=desk.where, known=desk.known)
+    """The facts of these asks; they are kept, so that another view of the same days has its cards at once."""
+    key = ("kpi-facts", tuple(sorted(desk.tables.items())), desk.viewer.fingerprint, asks)
+    return desk.sources.cache.get_or_make(
+        key, lambda: measure(desk.book, asks, desk.sources.lake, where=desk.where, known=desk.known)
+    )
 
 
 def _drawn(desk: Desk, found: Facts | Problem, draw: Callable[[Facts], T]) -> T | Problem:
