@@ -1,7 +1,8 @@
 """A real worker on a bakery's instance, that can be killed at an exact place: ``python -m tests.workers <instance> …``.
 
-``--die after:score:kuendigung`` ends the process with SIGKILL when that step is done and not yet acknowledged; ``before``
-ends it when the step is about to begin. Without ``--die`` it works until nothing is open.
+``--die after:score:kuendigung`` ends the process with SIGKILL when that step is done and not yet acknowledged;
+``before`` ends it when the step is about to begin. Without ``--die`` it works until nothing is open. ``--alone`` leaves
+out the scheduled look.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from services import durable, job_work, jobs
+from services import durable, job_work, jobs, schedule
 from services.background import Background
 from tests import instances
 
@@ -27,7 +28,10 @@ def main() -> None:
     asked.add_argument("instance", type=Path)
     asked.add_argument("--die", default="")
     asked.add_argument("--attempts", type=int, default=durable.ATTEMPTS)
+    asked.add_argument("--alone", action="store_true")
     said = asked.parse_args()
+    if said.alone:
+        schedule.enqueue_due = lambda _sources: ()
     durable.ATTEMPTS = said.attempts
     if said.die:
         _arm(*said.die.split(":", 1))
