@@ -50,10 +50,10 @@ def test_a_job_killed_at_every_step_ends_once_and_shows_one_whole_run(own_bakery
     runs_before, published_before = score_runs_of(sources), events(sources, "scores.publish")
     job_id = jobs.enqueue(sources, "score", MODEL)
     for place in ("after:begin", f"before:score:{MODEL}", f"after:score:{MODEL}", f"after:show:{MODEL}", "after:end"):
-        assert worker(instance, "--die", place, "--attempts", "50") == -signal.SIGKILL, place
+        assert worker(instance, "--alone", "--die", place, "--attempts", "50") == -signal.SIGKILL, place
         shown = place in (f"after:show:{MODEL}", "after:end")
         assert (runs.current_run(sources, MODEL) is not None) == shown, place
-    assert worker(instance) == 0
+    assert worker(instance, "--alone") == 0
     state, progress, message = jobs.state_of(sources, job_id)
     assert (state, progress) == ("done", 100) and "rows scored and explained" in message
     assert score_runs_of(sources) == runs_before + 1
