@@ -47,9 +47,9 @@ class Narrowed:
     """What is left of a list under a question: how many rows, in which bands, and what is in force, in words.
 
     ``bands`` are counted under everything but the choice of bands, so that a band that is not chosen shows what it
-    would add; ``within`` counts the matching rows within the list's capacity, None where it holds them all. Where nothing
-    matches, ``sentence`` says so and ``without`` is the same question with the one condition
-    taken away that costs the most.
+    would add; ``within`` counts the matching rows within the list's capacity, None where it holds them all. Where
+    nothing matches, ``sentence`` says so and ``without`` is the same question with the one condition taken away that
+    costs the most.
     """
 
     matching: int

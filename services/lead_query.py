@@ -8,7 +8,6 @@ nor sorted.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -24,6 +23,7 @@ MAX_SEARCH = 100
 MAX_SORTS = 5
 MAX_CONDITIONS = 10
 MAX_FILTERS = 4_000
+LARGEST = 1e300
 RESET = "Reset the filters."
 _NUMBER_TESTS = {
     "equals": "eq",
@@ -246,7 +246,7 @@ def _day_condition(column: LeadColumn, test: str, said: Mapping[str, Any]) -> Fi
 
 
 def _number(said: Any, column: LeadColumn) -> float:
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said) or abs(said) > 1e300:
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) <= LARGEST:
         raise InvalidQuery(f"The filter of {column.label} must be a number, got {str(said)[:40]}.", next_step=RESET)
     return float(said) * column.scale
 
