@@ -98,7 +98,7 @@ def moves() -> dict[str, Figure]:
             value = (control.low or 0) + share * ((control.high or 1) - (control.low or 0))
             text = str(round(value)) if control.kind == "integer" else f"{value:.3f}"
             started = time.perf_counter()
-            what_if.explore(who, house, WhatIfQuery(page.query.list, key, {control.feature: text}))
+            what_if.move(who, house, WhatIfQuery(page.query.list, key, {control.feature: text}))
             took = time.perf_counter() - started
             found.append(took * 1000)
             time.sleep(max(0.0, 0.5 - took))

@@ -62,6 +62,8 @@ class LightGBMPredictor:
 
     def _matrix(self, frame: pd.DataFrame) -> np.ndarray:
         """(n, inputs) float64: numbers as they are, words as the codes of training, unknown words as blanks."""
+        if not self._categories:
+            return frame[list(self.inputs)].to_numpy(dtype=float)
         columns = []
         for name in self.inputs:
             if name in self._categories:

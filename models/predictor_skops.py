@@ -7,6 +7,7 @@ exact taking apart is sampled around the typical row (``models.sampled_values``)
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,15 @@ class SkopsPredictor:
         estimator, column = self._parts.estimator, 1 if self._classifies else None
 
         def few(frame: pd.DataFrame) -> Attribution:
-            return shap_values.tree_explainer(estimator, frame.to_numpy(), column=column)
+            return shap_values.tree_explainer(estimator, frame.to_numpy(), column=column, explainer=self._explainer)
 
         frame = pd.DataFrame(matrix, columns=[f"c{i}" for i in range(matrix.shape[1])])
         return shap_values.of_trees(estimator, frame, margin=self._parts.inner(matrix), few=few)
+
+    @cached_property
+    def _explainer(self) -> Any:
+        assert self._parts is not None  # noqa: S101  asked only of what was taken apart
+        return shap_values.explainer_of(self._parts.estimator)
 
     def _whole(self, rows: pd.DataFrame) -> np.ndarray:
         found = self._model.predict_proba(rows)[:, 1] if self._classifies else self._model.predict(rows)

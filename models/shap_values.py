@@ -37,11 +37,18 @@ def of_trees(
     return batch
 
 
-def tree_explainer(model: Any, matrix: np.ndarray, *, column: int | None = None) -> Attribution:
-    """Shap's TreeExplainer, path-dependent. ``column`` picks a class where the explainer gives one matrix a class."""
+def explainer_of(model: Any) -> Any:
+    """Shap's TreeExplainer, path-dependent. Making one reads every tree: a predictor makes it once."""
     import shap
 
-    explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
+    return shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
+
+
+def tree_explainer(
+    model: Any, matrix: np.ndarray, *, column: int | None = None, explainer: Any = None
+) -> Attribution:
+    """Values by shap's TreeExplainer. ``column`` picks a class where the explainer gives one matrix a class."""
+    explainer = explainer or explainer_of(model)
     values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=float)
     base = np.atleast_1d(np.asarray(explainer.expected_value, dtype=float))
     if values.ndim == 3:

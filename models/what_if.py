@@ -22,7 +22,7 @@ import pandas as pd
 
 from data.definitions import Feature, Scalar
 from models import scoring
-from models.explaining import Contribution, Explanation, fold
+from models.explaining import Contribution, Explanation, fold, sigmoid
 from models.predicting import InputProfile, ModelProfile, Predictor
 
 BLANK = "~"
@@ -136,13 +136,16 @@ def respond(
     """The scenario explained, and the effect of each change. ``base`` is the explanation of the stored row."""
     if not checked.changed:
         return Response(base, ())
-    scenario = explain(predictor, checked.row, profile=profile, features=features)
-    difference = scenario.score - base.score
-    if len(checked.changed) == 1:
-        return Response(scenario, (Effect(checked.changed[0], difference),))
+    one = len(checked.changed) == 1
     alone = [{**checked.stored, **_part(checked, name, features, profile)} for name in checked.changed]
-    scores = predictor.score(frame(alone, predictor.inputs, profile))
-    effects = [Effect(n, float(s) - base.score) for n, s in zip(checked.changed, scores, strict=True)]
+    rows = frame([checked.row, *([] if one else alone)], predictor.inputs, profile)
+    margins = predictor.margin(rows)
+    scenario = _explained(predictor, rows.iloc[:1], float(margins[0]), features)
+    difference = scenario.score - base.score
+    if one:
+        return Response(scenario, (Effect(checked.changed[0], difference),))
+    scores = [_score(float(m), predictor) for m in margins[1:]]
+    effects = [Effect(n, score - base.score) for n, score in zip(checked.changed, scores, strict=True)]
     rest = math.fsum([difference, *(-e.value for e in effects)])
     return Response(scenario, (*effects, Effect("", rest)))
 
@@ -152,24 +155,19 @@ def explain(
 ) -> Explanation:
     """Score one row and take it apart by feature. Raises ``NotAdditive`` where the parts miss the score (law 4)."""
     rows = frame([row], predictor.inputs, profile)
-    margin, score, found = predictor.margin(rows), predictor.score(rows), predictor.attribute(rows)
-    owner = scoring.owner_of(predictor.inputs, features)
-    parts = fold(dict(zip(predictor.inputs, found.values[0].tolist(), strict=True)), owner)
-    return Explanation(
-        base_value=float(found.base[0]),
-        contributions=tuple(Contribution(n, parts.get(n, 0.0)) for n in dict.fromkeys([*features, *parts])),
-        margin=float(margin[0]),
-        score=float(score[0]),
-        link=predictor.link,
-        epsilon=found.epsilon,
-        exact=found.exact,
-        method=found.method,
-    )
+    return _explained(predictor, rows, float(predictor.margin(rows)[0]), features)
 
 
 def frame(rows: Sequence[Mapping[str, Scalar]], inputs: Sequence[str], profile: ModelProfile) -> pd.DataFrame:
-    """Rows as the model takes them, in the types that a batch of the same inputs has; a blank stays a blank."""
-    return pd.DataFrame({name: _column([row.get(name) for row in rows], profile, name) for name in inputs})
+    """Rows as the model takes them: numbers and booleans as float64, categories as text; a blank stays a blank."""
+    texts = {n for n in inputs if n in profile.names and profile.input(n).kind == "category"}
+    numbers = [n for n in inputs if n not in texts]
+    values = [[np.nan if row.get(n) is None else float(cast(float, row[n])) for n in numbers] for row in rows]
+    made = pd.DataFrame(np.array(values, dtype=float).reshape(len(rows), len(numbers)), columns=numbers)
+    for name in texts:
+        said = [None if row.get(name) is None else str(row[name]) for row in rows]
+        made[name] = pd.Series(said, dtype="str")
+    return made[list(inputs)] if texts else made
 
 
 def categories(name: str, feature: Feature, profile: ModelProfile) -> tuple[str, ...]:
@@ -291,13 +289,21 @@ def _same(one: Scalar, other: Scalar) -> bool:
     return one is None and other is None if one is None or other is None else one == other
 
 
-def _column(values: list[Scalar], profile: ModelProfile, name: str) -> pd.Series:
-    kind = profile.input(name).kind if name in profile.names else "number"
-    if kind == "category":
-        return pd.Series([None if v is None else str(v) for v in values], dtype="str")
-    known = [v for v in values if v is not None]
-    if len(known) == len(values) and all(isinstance(v, bool) for v in known):
-        return pd.Series(values, dtype=bool)
-    if len(known) == len(values) and all(isinstance(v, int) and not isinstance(v, bool) for v in known):
-        return pd.Series(values, dtype="int64")
-    return pd.Series([np.nan if v is None else float(cast(float, v)) for v in values], dtype="float64")
+def _explained(predictor: Predictor, row: pd.DataFrame, margin: float, features: Mapping[str, Feature]) -> Explanation:
+    found = predictor.attribute(row)
+    owner = scoring.owner_of(predictor.inputs, features)
+    parts = fold(dict(zip(predictor.inputs, found.values[0].tolist(), strict=True)), owner)
+    return Explanation(
+        base_value=float(found.base[0]),
+        contributions=tuple(Contribution(n, parts.get(n, 0.0)) for n in dict.fromkeys([*features, *parts])),
+        margin=margin,
+        score=_score(margin, predictor),
+        link=predictor.link,
+        epsilon=found.epsilon,
+        exact=found.exact,
+        method=found.method,
+    )
+
+
+def _score(margin: float, predictor: Predictor) -> float:
+    return sigmoid(margin) if predictor.link == "logit" else margin

@@ -13,7 +13,8 @@ from typing import Any
 
 import structlog
 
-from data.definitions import ModelUse, Scalar
+from data import runs as run_log
+from data.definitions import LakeFile, ModelUse, Scalar
 from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Or, Order, Select
 from models import what_if
 from models.artefacts import ArtefactMissing
@@ -63,12 +64,13 @@ class _Stand:
     place: str
     profile: ModelProfile
     predictor: Predictor
-    hidden: frozenset[str]
     named: frozenset[str]
     allowed: frozenset[str]
     base: Explanation
     why: Why
     scale: Scale
+    controls: tuple[Control, ...]
+    fixed: tuple[Fixed, ...]
 
 
 def explore(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
@@ -85,7 +87,7 @@ def explore(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
 def move(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
     """The answer to the next move of a control. Moves are counted, and written as one event a minute and row."""
     access.require(viewer, "what_if:run")
-    stand = _stand(viewer, sources, query)
+    stand = _stand(viewer, sources, query, moving=True)
     answer = _answer(viewer, sources, stand, query)
     if sources.moves.add(viewer, _resource(stand, query), answer.changed, sources.clock()):
         sources.moves.write_later(partial(write_moves, sources))
@@ -141,14 +143,14 @@ def movable(viewer: Viewer, model: ModelUse, hidden: frozenset[str]) -> frozense
 # ── one row ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _stand(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> _Stand:
+def _stand(viewer: Viewer, sources: Sources, query: WhatIfQuery, *, moving: bool = False) -> _Stand:
     """The row an address names, with everything that the next moves need; kept for the rights it was read under."""
     name = query.list or next((n for n, m in sources.workspace.models.models.items() if m.lead), "")
     model = sources.workspace.models.models.get(name)
     if model is None or not query.key or len(query.key) > LONGEST_KEY:
         raise NotFound("There is no such lead in your list.")
     access.require(viewer, "leads:read", model.scored.dataset)
-    run = runs.current_run(sources, name)
+    run = _run_while_moving(sources, name) if moving else runs.current_run(sources, name)
     if run is None:
         raise NotReady(f"{model.label} is not scored yet.", next_step="Come back when the first run is done.")
     key = ("what-if", name, query.key, run.scores, run.inputs, run.digest, run.profile, viewer.fingerprint)
@@ -164,21 +166,41 @@ def _made(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> _St
         raise NotReady("The inputs of this row are being prepared.", next_step="Try again in a minute.")
     hidden = explanations.hidden_features(viewer, model)
     allowed = movable(viewer, model, hidden)
-    inputs = what_if.check({}, stored, profile=profile, features=model.features, allowed=allowed).stored
-    predictor = _predictor(sources, asked.run)
+    checked = what_if.check({}, stored, profile=profile, features=model.features, allowed=allowed)
+    inputs, predictor = checked.stored, _predictor(sources, asked.run)
     base = _explained(lambda: what_if.explain(predictor, inputs, profile=profile, features=model.features))
     if not abs(base.margin - row["margin"]) <= STORED_EPSILON * max(1.0, abs(row["margin"])):
         raise Unavailable(
             "The stored score of this row does not come from its stored inputs.",
             next_step="Tell your administrator: the list must be scored again.",
         )
-    named = explanations.named_features(model, hidden, asked.run.importance)
-    why = explanations.why(model, base, inputs, named=named, profile=profile, lake=lake)
+    named = explanations.named_features(model, hidden, run.importance)
     name, place = _name(sources, asked, row)
     return _Stand(
-        asked, row, inputs, name, place, profile, predictor, hidden, named, allowed, base, why,
-        _scale(sources, asked, base.score),
-    )  # fmt: skip
+        asked=asked,
+        row=row,
+        inputs=inputs,
+        name=name,
+        place=place,
+        profile=profile,
+        predictor=predictor,
+        named=named,
+        allowed=allowed,
+        base=base,
+        why=explanations.why(model, base, inputs, named=named, profile=profile, lake=lake),
+        scale=_scale(sources, asked, base.score),
+        controls=words.controls(model, checked, {}, allowed=allowed, profile=profile, lake=lake),
+        fixed=words.fixed(model, inputs, allowed=allowed, hidden=hidden, profile=profile, lake=lake),
+    )
+
+
+def _run_while_moving(sources: Sources, name: str) -> Run | None:
+    """The run that pages read now; what is known of it is looked up once a run, not once a move."""
+    with sources.store.read() as session:
+        current = run_log.current(session, name)
+    if current is None:
+        return None
+    return sources.cache.get_or_make(("what-if run", name, current.id), lambda: runs.current_run(sources, name))
 
 
 def _answer(viewer: Viewer, sources: Sources, stand: _Stand, query: WhatIfQuery) -> WhatIf:
@@ -196,11 +218,7 @@ def _answer(viewer: Viewer, sources: Sources, stand: _Stand, query: WhatIfQuery)
             stand.predictor, checked, base=stand.base, profile=stand.profile, features=model.features
         )
     )
-    then = stand.why
-    if checked.changed:
-        then = explanations.why(
-            model, response.scenario, checked.row, named=stand.named, profile=stand.profile, lake=lake
-        )
+    then = words.moved(model, stand.why, response.scenario, checked, lake=lake) if checked.changed else stand.why
     return _drawn(viewer, sources, stand, query, checked=checked, response=response, then=then)
 
 
@@ -226,12 +244,8 @@ def _drawn(
         name=stand.name,
         place=stand.place,
         entity=model.words.entity.one,
-        controls=words.controls(
-            model, checked, query.edits, allowed=stand.allowed, profile=stand.profile, lake=lake
-        ),
-        fixed=words.fixed(
-            model, stand.inputs, allowed=stand.allowed, hidden=stand.hidden, profile=stand.profile, lake=lake
-        ),
+        controls=_controls(stand, query, checked, lake),
+        fixed=stand.fixed,
         base=stand.why,
         scenario=then,
         base_score=stand.base.score,
@@ -253,6 +267,16 @@ def _drawn(
         facts=_facts(model, stand.asked.run),
         url=replace(query, list=stand.asked.name).to_url(),
     )  # fmt: skip
+
+
+def _controls(stand: _Stand, query: WhatIfQuery, checked: Checked, lake: LakeFile) -> tuple[Control, ...]:
+    """Controls as they stand, and those that an edit names put into words again."""
+
+    def again(known: Control) -> Control:
+        feature = stand.asked.model.features[known.feature]
+        return words.control(known.feature, feature, checked, edits=query.edits, profile=stand.profile, lake=lake)
+
+    return tuple(again(c) if c.feature in query.edits else c for c in stand.controls)
 
 
 def _resource(stand: _Stand, query: WhatIfQuery) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from babel.numbers import get_currency_symbol
 
 from data.definitions import Feature, LakeFile, ModelUse, Scalar
 from models import what_if
+from models.explaining import Explanation
 from models.predicting import InputProfile, ModelProfile
 from models.what_if import Checked, Finding
 from services import explanations, wording
@@ -120,6 +122,32 @@ def pairs(model: ModelUse, now: Why, then: Why, *, changed: tuple[str, ...], lak
     sums = (math.fsum(p.points[0] for p in more), math.fsum(p.points[1] for p in more))
     texts = (explanations.points_text(model, sums[0], lake), explanations.points_text(model, sums[1], lake))
     return (*made, Pair("", f"{len(left)} smaller ones", "", sums, texts, False, "rest"), *more)
+
+
+def moved(model: ModelUse, now: Why, scenario: Explanation, checked: Checked, *, lake: LakeFile) -> Why:
+    """Today's reasons with the scenario's figures; only what changed is put into words again."""
+    values = {c.feature: c.value for c in scenario.contributions}
+    points = dict(zip(values, scenario.points(), strict=True))
+    named = {r.feature for r in now.reasons}
+    values[""] = math.fsum(v for n, v in values.items() if n not in named)
+    points[""] = math.fsum(p for n, p in points.items() if n not in named)
+    reasons = []
+    for r in now.reasons:
+        text = explanations.points_text(model, points[r.feature], lake)
+        made = replace(r, contribution=values[r.feature], points=points[r.feature], points_text=text)
+        if r.feature in checked.changed:
+            feature = model.features[r.feature]
+            value = explanations.feature_value(r.feature, feature, checked.row)
+            phrase, said = wording.feature_phrase(feature, value, lake), explanations.value_text(feature, value, lake)
+            made = replace(made, phrase=phrase, value=said)
+        reasons.append(made)
+    return replace(
+        now,
+        margin=scenario.margin,
+        score=explanations.score_shown(model, scenario.score, lake),
+        reasons=tuple(reasons),
+        sentence="",
+    )
 
 
 def scale(model: ModelUse, base: float, middle: float | None, low: float | None, lake: LakeFile) -> Scale:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
@@ -101,14 +102,21 @@ def _currency(value: float, decimals: int | None, lake: LakeFile) -> Shown:
         number = _plain(value, digits, lake, fixed=True)
     else:
         number = _short(value, None, lake)
-    pattern = format_currency(1, lake.currency, locale=lake.locale)
-    symbol = get_currency_symbol(lake.currency, lake.locale)
-    if pattern.startswith(symbol):
-        before = symbol + (NBSP if pattern[len(symbol) :][:1].isspace() else "")
-        text = f"{MINUS}{before}{number[1:]}" if number.startswith(MINUS) else f"{before}{number}"
+    sign, leads = _sign(lake.currency, lake.locale)
+    if leads:
+        text = f"{MINUS}{sign}{number[1:]}" if number.startswith(MINUS) else f"{sign}{number}"
     else:
-        text = f"{number}{NBSP}{symbol}"
+        text = f"{number}{sign}"
     return Shown(value, text, exact)
+
+
+@lru_cache(maxsize=64)
+def _sign(currency: str, locale: str) -> tuple[str, bool]:
+    """The sign of a currency with the space to its number, and whether it stands before it."""
+    pattern, symbol = format_currency(1, currency, locale=locale), get_currency_symbol(currency, locale)
+    if not pattern.startswith(symbol):
+        return f"{NBSP}{symbol}", False
+    return symbol + (NBSP if pattern[len(symbol) :][:1].isspace() else ""), True
 
 
 def _short(value: float, decimals: int | None, lake: LakeFile) -> str:

@@ -254,10 +254,12 @@ def test_an_answer_that_does_not_add_up_does_not_exist():
         answered(Formula(error=1e-3), visits="5")
 
 
-def test_rows_have_the_types_that_a_batch_has():
+def test_rows_are_numbers_and_texts_and_a_blank_stays_a_blank():
     rows = what_if.frame([STORED, {**STORED, "age": None, "kind": None}], PROFILE.names, PROFILE)
-    assert [str(t) for t in rows.dtypes[:5]] == ["int64", "float64", "float64", "str", "bool"]
+    assert list(rows.columns) == list(PROFILE.names)
+    assert [str(t) for t in rows.dtypes[:5]] == ["float64", "float64", "float64", "str", "float64"]
     assert rows.age.isna().tolist() == rows.kind.isna().tolist() == [False, True]
+    assert rows.open.tolist() == [1.0, 1.0]
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────
