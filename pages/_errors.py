@@ -36,7 +36,8 @@ def add(server: Flask) -> None:
         code = error.code or 500
         if code < 400:
             return error
-        sentence, step = SENTENCES.get(code, SENTENCES[400])
+        broken = ("Something went wrong on our side.", "Try again in a minute.")
+        sentence, step = SENTENCES.get(code, SENTENCES[400] if code < 500 else broken)
         return _said(code, sentence, step)
 
     @server.errorhandler(Exception)

@@ -169,7 +169,7 @@ def _body(asked: Request) -> Any:
     """The body of a callback's request as a mapping, or the answer that refuses it."""
     if asked.mimetype != "application/json":
         return _refused(415, "not_json")
-    if (asked.content_length or MOST_BODY + 1) > MOST_BODY:
+    if asked.content_length is None or asked.content_length > MOST_BODY:
         return _refused(413, "too_large")
     try:
         body = json.loads(asked.get_data(cache=True), parse_constant=_no_constant, parse_float=_finite)

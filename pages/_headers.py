@@ -6,7 +6,6 @@ import re
 
 from dash import Dash, hooks
 from flask import Response, g, request
-from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
 
 from components.shell import HEAD_SCRIPT
@@ -36,7 +35,8 @@ def add(app: Dash, *, https: bool) -> None:
         if not request.path.startswith(CACHED):
             response.headers["Cache-Control"] = "no-store, private"
             response.headers["Vary"] = "Cookie"
-        if response.mimetype == "text/html" and current_user and current_user.is_authenticated:
+        who = g.get("_login_user")  # looked up already, or this request has nobody: not the moment to ask the database
+        if response.mimetype == "text/html" and who is not None and who.is_authenticated:
             response.set_cookie("_csrf_token", generate_csrf(), samesite="Strict", secure=https)
         return response
 

@@ -15,18 +15,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import dash
-import structlog
 from dash import ClientsideFunction, Dash, no_update, set_props
 from flask import abort, current_app, g
 from flask_login import current_user
 
 from components import notice
-from services import access, audit
+from services import access, audit, logs
 from services.access import Viewer
 from services.errors import Forbidden, Refusal
 from services.sources import Sources
 
-log = structlog.get_logger()
+log = logs.logger("lakelight.web")
 TOASTS = "ll-toasts"
 NOT_FOR_YOU = "There is no such page for you."
 
@@ -217,4 +216,9 @@ def on_error(_error: Exception) -> Any:
 
 def _told(sentence: str, next_step: str = "") -> Any:
     set_props(TOASTS, {"children": notice.toast(sentence, next_step, key=getattr(g, "request_id", ""))})
-    return no_update if not isinstance(dash.ctx.outputs_list, list) else [no_update] * len(dash.ctx.outputs_list)
+    return _unchanged(dash.ctx.outputs_list)
+
+
+def _unchanged(outputs: Any) -> Any:
+    """Every output left as it is, in the callback's own form: a pattern's place takes a list, one for each component."""
+    return [_unchanged(one) for one in outputs] if isinstance(outputs, list) else no_update

@@ -1,10 +1,17 @@
-"""Where unexpected problems are written down: ``<instance>/logs/<name>.log``, so that the terminal shows sentences."""
+"""Where unexpected problems are written down: ``<instance>/logs/<name>.log``, so that the terminal shows sentences.
+
+A line of ``logger`` is one JSON object: control characters are escaped, and a traceback names code, never the values of
+its variables, among which passwords and rows would stand.
+"""
 
 from __future__ import annotations
 
 import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 LARGEST, KEPT = 5_000_000, 3
 
@@ -18,3 +25,17 @@ def to_file(instance: Path, name: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+def logger(name: str) -> Any:
+    """A structured log under this name of Python's own logging."""
+    return structlog.wrap_logger(
+        logging.getLogger(name),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    )

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import structlog
-
 from data import runs as run_log
 from data.definitions import LakeFile, ModelUse, Scalar
 from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Or, Order, Select
@@ -21,7 +19,7 @@ from models.artefacts import ArtefactMissing
 from models.explaining import Explanation, NotAdditive
 from models.predicting import ModelProfile, Predictor
 from models.what_if import Checked, NotMovable, Response
-from services import access, audit, explanations, lead_query, leads, move_counts, runs
+from services import access, audit, explanations, lead_query, leads, logs, move_counts, runs
 from services import what_if_words as words
 from services.access import Viewer
 from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Unavailable
@@ -47,7 +45,7 @@ from services.what_if_words import NOT_CHANGEABLE
 
 __all__ = ["NOT_CHANGEABLE", "Control", "Fixed", "Pair", "Scale", "Start", "StartPage", "Step", "WhatIf", "WhatIfQuery"]
 
-log = structlog.get_logger()
+log = logs.logger("lakelight.what_if")
 STARTS = 3
 FOUND = 10
 STORED_EPSILON = 1e-5
