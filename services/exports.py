@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from data.lake import LakeError
 from data.questions import Select
 from services import access, audit, leads
 from services.access import Viewer
-from services.errors import Unavailable
 from services.explanations import Reason
 from services.lead_lists import Asked
 from services.lead_query import LeadQuery
@@ -44,12 +42,8 @@ def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
     with their points, the model version and the time of scoring (UTC).
     """
     access.require(viewer, "leads:export")
-    try:
-        found, question = leads.selection(viewer, sources, query)
-        rows = leads.matching(sources, found, query)
-        head = _head(found)
-    except LakeError as problem:
-        raise Unavailable(str(problem), next_step="Tell your administrator.") from problem
+    found, question = leads.selection(viewer, sources, query)
+    rows, head = leads.matching(sources, found, query), _head(found)
     detail = {"of": found.of, "query": query.to_url(), "rows": rows, "columns": head, "version": found.run.version}
     audit.record(viewer, sources, "leads.export", found.name, detail=detail)
     return Export(_filename(found), _lines(viewer, sources, found, head=head, question=question))

@@ -6,13 +6,15 @@ A list is a question over the current score run of a model, inside the viewer's 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from data.definitions import LeadList, ModelUse
+from data.lake import LakeError
 from data.questions import (
     Aggregate,
     Aggregated,
@@ -28,7 +30,7 @@ from data.questions import (
 )
 from services import access, kpi_waiting, lead_query, runs
 from services.access import Viewer
-from services.errors import Forbidden, InvalidQuery, NotFound, NotReady
+from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Unavailable
 from services.lead_answers import ListChoice
 from services.lead_query import Kind, LeadColumn, LeadQuery
 from services.runs import Run
@@ -55,6 +57,15 @@ class Asked:
         return tuple(b.name for b in self.model.bands)
 
 
+@contextmanager
+def read_from_the_lake() -> Iterator[None]:
+    """A lake that cannot answer is one sentence for the person who asked."""
+    try:
+        yield
+    except LakeError as problem:
+        raise Unavailable(str(problem), next_step="Tell your administrator.") from problem
+
+
 def list_of(model: ModelUse) -> LeadList:
     """How this model's scores become a list; ``NotFound`` for a model that ranks nobody."""
     if model.lead is None:
@@ -62,6 +73,7 @@ def list_of(model: ModelUse) -> LeadList:
     return model.lead
 
 
+@read_from_the_lake()
 def lists(viewer: Viewer, sources: Sources) -> tuple[ListChoice, ...]:
     """The lists a person can open, newest first within a model; only those with rows in scope."""
     access.require(viewer, "leads:read")
@@ -89,6 +101,7 @@ def chosen(viewer: Viewer, sources: Sources, query: LeadQuery) -> ListChoice:
     return found
 
 
+@read_from_the_lake()
 def asked(viewer: Viewer, sources: Sources, query: LeadQuery, *, whole_model: bool = False) -> Asked:
     """The list that a query names; with ``whole_model`` the rows of all lists of its model."""
     model = sources.workspace.models.models.get(query.list or "")
@@ -108,6 +121,7 @@ def asked(viewer: Viewer, sources: Sources, query: LeadQuery, *, whole_model: bo
     return Asked(query.list, model, run, of, list_filter, columns, access.rows(viewer, model.scored.dataset))
 
 
+@read_from_the_lake()
 def selection(viewer: Viewer, sources: Sources, query: LeadQuery) -> tuple[Asked, Select]:
     """The list that a query selects, and the question that reads all of its rows."""
     access.require(viewer, "leads:read")
@@ -121,6 +135,7 @@ def filtered(found: Asked, query: LeadQuery) -> Filter:
     return And((found.list_filter, *lead_query.asked_filter(query, found.columns, found.bands)))
 
 
+@read_from_the_lake()
 def find(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> tuple[Asked, dict[str, Any]]:
     """The scored row an address names, with its list, in the viewer's scope; ``NotFound`` otherwise."""
     access.require(viewer, "leads:read")

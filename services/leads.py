@@ -20,7 +20,18 @@ from services.access import Viewer
 from services.errors import Unavailable
 from services.explanations import Reason, Why
 from services.lead_answers import BandCount, Lead, LeadBlock, LeadPage, LeadRow, ListChoice, Narrowed
-from services.lead_lists import Asked, asked, chosen, filtered, find, list_of, lists, selection, title
+from services.lead_lists import (
+    Asked,
+    asked,
+    chosen,
+    filtered,
+    find,
+    list_of,
+    lists,
+    read_from_the_lake,
+    selection,
+    title,
+)
 from services.lead_query import LeadQuery
 from services.lead_ranks import Ranks
 from services.sources import Sources
@@ -42,6 +53,7 @@ __all__ = [
 REASONS_IN_A_ROW = 3
 
 
+@read_from_the_lake()
 def page(viewer: Viewer, sources: Sources, query: LeadQuery) -> LeadPage:
     """The list that ``query`` names (or the first one), with its counts. It reads no row, so it is no event."""
     access.require(viewer, "leads:read")
@@ -69,6 +81,7 @@ def page(viewer: Viewer, sources: Sources, query: LeadQuery) -> LeadPage:
     )
 
 
+@read_from_the_lake()
 def narrowed(viewer: Viewer, sources: Sources, query: LeadQuery) -> Narrowed:
     """How many rows a question leaves, in which bands, and what to take away where it leaves none."""
     access.require(viewer, "leads:read")
@@ -81,18 +94,16 @@ def narrowed(viewer: Viewer, sources: Sources, query: LeadQuery) -> Narrowed:
     return _nothing_left(sources, found, query, bands)
 
 
+@read_from_the_lake()
 def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count: int) -> LeadBlock:
     """``count`` rows of the list from ``start``, with their ranks in the viewer's list and their reasons.
 
     Reading rows is an event, written once for a question (``services.lead_reads``).
     """
     found, question = selection(viewer, sources, query)
-    try:
-        _, matching = _counted(sources, found, query)
-        scored = sources.lake.read(replace(question, limit=count, offset=start), where=found.where).to_pylist()
-        ranks = ranks_of(viewer, sources, found).ranks([r["row_id"] for r in scored])
-    except LakeError as problem:
-        raise Unavailable(str(problem), next_step="Tell your administrator.") from problem
+    _, matching = _counted(sources, found, query)
+    scored = sources.lake.read(replace(question, limit=count, offset=start), where=found.where).to_pylist()
+    ranks = ranks_of(viewer, sources, found).ranks([r["row_id"] for r in scored])
     if scored:
         lead_reads.record(viewer, sources, found, query, end=start + len(scored), total=matching)
     reasons = reasons_of(viewer, sources, found, scored)
@@ -100,23 +111,25 @@ def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count:
     return LeadBlock(rows, matching)
 
 
+@read_from_the_lake()
 def matching(sources: Sources, found: Asked, query: LeadQuery) -> int:
     """How many rows of the viewer's list a query selects."""
     return _counted(sources, found, query)[1]
 
 
+@read_from_the_lake()
 def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
     """One lead of the list. Not in scope and not existing look the same."""
     access.require(viewer, "leads:read")
-    try:
-        found, row = find(viewer, sources, key, query)
-        ranks = ranks_of(viewer, sources, found)
-        beside = ranks.beside(row["row_id"])
-        near = _keys_of(sources, found, [i for i in beside if i is not None])
-    except LakeError as problem:
-        raise Unavailable(str(problem), next_step="Tell your administrator.") from problem
+    found, row = find(viewer, sources, key, query)
+    ranks = ranks_of(viewer, sources, found)
+    beside = ranks.beside(row["row_id"])
+    near = _keys_of(sources, found, [i for i in beside if i is not None])
     rank = ranks.ranks([row["row_id"]])[0]
-    inputs = inputs_of(sources, found, row["row_id"])
+    try:
+        inputs = inputs_of(sources, found, row["row_id"])
+    except Unavailable:
+        inputs = {}
     said = why_of(viewer, sources, found, row, inputs)
     use, lake = found.model, sources.workspace.lake
     audit.record(viewer, sources, "lead.open", f"{found.name}/{key}", detail={"version": found.run.version})
@@ -153,6 +166,7 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
     )
 
 
+@read_from_the_lake()
 def inputs_of(sources: Sources, found: Asked, row_id: int) -> dict[str, Any]:
     """The inputs of the model for one row, as the run stored them; empty where there are none."""
     return next(iter(_stored(sources, found, found.run.inputs, [row_id]).to_pylist()), {})
