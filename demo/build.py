@@ -1,7 +1,7 @@
 """Build the demo: the raw lake, the tables that models learn from and score, and the registered models.
 
-Every file is written whole or not at all and every model registered once, so that a build that is killed goes on where it
-was; a finished one is left alone. The same input gives the same files and the same models.
+Every file is written whole or not at all and every model registered once, so that a build that is killed goes on
+where it was; a finished one is left alone. The same input gives the same files and the same models.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Model cards: what the test rows say, out of time and beside the simplest rule, with 95 % bootstrap intervals.
+"""Figures for model cards: what test rows say, beside the simplest rule, with 95 % bootstrap intervals.
 
-Households are drawn with replacement (a household's rows stay together), so that the intervals hold for new households.
+Households are drawn with replacement (a household's rows stay together), so that the intervals hold for other
+households of the same kind (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, sec. 13.3).
 """
 
 from __future__ import annotations
@@ -21,24 +22,27 @@ Measure = Callable[[np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class Tested:
-    """Test rows with what happened, what the model said and what the rule says (higher is more likely, or the amount)."""
+    """Test rows: what happened, what the model said and what the rule says (higher is likelier, or the amount)."""
 
     household: np.ndarray
     outcome: np.ndarray
     model: np.ndarray
     rule: np.ndarray
 
+    def part(self, rows: np.ndarray) -> Tested:
+        """Some of the rows."""
+        return Tested(self.household[rows], self.outcome[rows], self.model[rows], self.rule[rows])
+
 
 @dataclass(frozen=True)
 class Asked:
-    """One figure of a card: how it is computed from outcome and score, and how it is said."""
+    """One figure of a card: its name, its label, how it is computed from outcome and score, and its good direction."""
 
     name: str
     label: str
     measure: Measure
     better: str = "up"
     unit: str | None = None
-    note: str = ""
 
 
 def auc(outcome: np.ndarray, score: np.ndarray) -> float:
@@ -68,20 +72,21 @@ def said_to_happened(outcome: np.ndarray, score: np.ndarray) -> float:
     return float(score.sum() / outcome.sum())
 
 
-def figures(tested: Tested, asked: Sequence[Asked]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The card's figures of the model and of the rule, each with its interval."""
+def figures(tested: Tested, asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The figure of the model and that of the rule, each with its interval, and in the note how far they differ."""
     drawn = _draws(tested.household)
-    model = [_figure(a, tested.outcome, tested.model, drawn=drawn) for a in asked]
-    rule = [_figure(a, tested.outcome, tested.rule, drawn=drawn) for a in asked]
-    return model, rule
-
-
-def advantage(tested: Tested, measure: Measure) -> tuple[float, float, float]:
-    """Model minus rule with its interval, on the same draws."""
-    drawn = _draws(tested.household)
-    each = [measure(tested.outcome[d], tested.model[d]) - measure(tested.outcome[d], tested.rule[d]) for d in drawn]
-    low, high = np.nanpercentile(each, [2.5, 97.5])
-    return measure(tested.outcome, tested.model) - measure(tested.outcome, tested.rule), float(low), float(high)
+    model = np.array([asked.measure(tested.outcome[d], tested.model[d]) for d in drawn])
+    rule = np.array([asked.measure(tested.outcome[d], tested.rule[d]) for d in drawn])
+    ours = _figure(asked, asked.measure(tested.outcome, tested.model), model, len(tested.outcome))
+    theirs = _figure(asked, asked.measure(tested.outcome, tested.rule), rule, len(tested.outcome))
+    low, high = np.nanpercentile(model - rule, [2.5, 97.5])
+    ours["difference"] = {
+        "value": round(ours["value"] - theirs["value"], 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }
+    ours["note"] = _note(asked, ours["difference"])
+    return ours, theirs
 
 
 def flat(figures_: Sequence[Mapping[str, Any]], prefix: str = "") -> dict[str, float]:
@@ -102,17 +107,32 @@ def _draws(household: np.ndarray) -> list[np.ndarray]:
     return [np.concatenate([groups[i] for i in random.integers(0, len(groups), len(groups))]) for _ in range(DRAWS)]
 
 
-def _figure(asked: Asked, outcome: np.ndarray, score: np.ndarray, *, drawn: list[np.ndarray]) -> dict[str, Any]:
-    each = [asked.measure(outcome[d], score[d]) for d in drawn]
-    low, high = np.nanpercentile(each, [2.5, 97.5])
+def _figure(asked: Asked, value: float, drawn: np.ndarray, rows: int) -> dict[str, Any]:
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return {
         "name": asked.name,
         "label": asked.label,
-        "value": round(asked.measure(outcome, score), 4),
+        "value": round(value, 4),
         "low": round(float(low), 4),
         "high": round(float(high), 4),
-        "n": len(outcome),
+        "n": rows,
         "better": asked.better,
         "unit": asked.unit,
-        "note": asked.note,
+        "note": "",
     }
+
+
+def _note(asked: Asked, difference: Mapping[str, float]) -> str:
+    """Model minus rule on the same draws, in words; "" for a figure without a good direction."""
+    if asked.better not in ("up", "down"):
+        return ""
+    value, low, high = (_signed(difference[k]) for k in ("value", "low", "high"))
+    good = difference["low"] > 0 if asked.better == "up" else difference["high"] < 0
+    bad = difference["high"] < 0 if asked.better == "up" else difference["low"] > 0
+    verdict = "the model is better" if good else "the rule is better" if bad else "no clear difference"
+    return f"Model minus rule: {value} ({low} to {high}): {verdict}."
+
+
+def _signed(value: float) -> str:
+    digits = 1 if abs(value) >= 1 else 3
+    return f"{value:+.{digits}f}".replace("-", "\u2212")

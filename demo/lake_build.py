@@ -20,9 +20,13 @@ ZONE = "America/New_York"
 TERRITORIES = ("North", "East", "South", "West")
 LAST_DAY = pd.Timestamp("2017-12-31")
 FIRST_NAMES = (
-    "Ada Ben Cora Dan Eva Finn Gita Hugo Ines Jon Kara Leo Mia Nils Ola Pia Rex Sia Tom Uma Vic Wes Yara Zoe".split()
-)
-LAST_NAMES = "Abbott Baker Carver Dyer Ellis Fisher Gale Harper Ives Joyner Keller Lowe Mason Nash Osborn Parker Quill Reed Sawyer Turner".split()
+    "Ada", "Ben", "Cora", "Dan", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jon", "Kara", "Leo", "Mia", "Nils", "Ola",
+    "Pia", "Rex", "Sia", "Tom", "Uma", "Vic", "Wes", "Yara", "Zoe",
+)  # fmt: skip
+LAST_NAMES = (
+    "Abbott", "Baker", "Carver", "Dyer", "Ellis", "Fisher", "Gale", "Harper", "Ives", "Joyner", "Keller", "Lowe",
+    "Mason", "Nash", "Osborn", "Parker", "Quill", "Reed", "Sawyer", "Turner",
+)  # fmt: skip
 
 
 def load() -> dict[str, pd.DataFrame]:

@@ -16,11 +16,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from demo import cards
 from demo.training import Trained
 from models import profiles
 
 EXPERIMENT = "demo"
 TAG = "lakelight.demo"
+HALF_MADE = "half-made-"
 
 
 def registry_file(url: str) -> Path:
@@ -30,18 +32,16 @@ def registry_file(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-def register(url: str, trained: Trained, card: Mapping[str, Any], metrics: Mapping[str, float], alias: str) -> str:
+def register(url: str, trained: Trained, card: Mapping[str, Any], *, alias: str, description: str) -> str:
     """Register the model unless it is there already, point the alias to it, and give its version."""
     client = _client(url)
-    contract = {
-        "profile": profiles.profile(trained.rows[list(trained.inputs)], trained.inputs).as_json(),
-        "card": dict(card),
-    }
-    said = json.dumps(contract, sort_keys=True, indent=1)
-    digest = hashlib.sha256(trained.content + said.encode()).hexdigest()
+    profile = profiles.profile(trained.rows[list(trained.inputs)], trained.inputs)
+    contract = json.dumps({"profile": profile.as_json(), "card": dict(card)}, sort_keys=True, indent=1)
+    digest = hashlib.sha256(trained.content + contract.encode()).hexdigest()
     version = _known(client, trained.name, digest)
     if version is None:
-        version = _new(client, url, trained, contract=said, metrics=metrics, digest=digest)
+        _forget_half_made(client, url, digest)
+        version = _new(client, url, trained, contract=contract, digest=digest, description=description)
     client.set_registered_model_alias(trained.name, alias, version)
     return version
 
@@ -70,13 +70,11 @@ def _known(client: Any, name: str, digest: str) -> str | None:
     return next((str(v.version) for v in found if v.tags.get(TAG) == digest), None)
 
 
-def _new(client: Any, url: str, trained: Trained, *, contract: str, metrics: Mapping[str, float], digest: str) -> str:
-    run = client.create_run(client.get_experiment_by_name(EXPERIMENT).experiment_id, run_name=trained.name)
-    for key, value in trained.settings.items():
-        client.log_param(run.info.run_id, key, value)
-    for key, value in metrics.items():
-        client.log_metric(run.info.run_id, key, float(value))
-    with tempfile.TemporaryDirectory(dir=registry_file(url).parent) as made:
+def _new(client: Any, url: str, trained: Trained, *, contract: str, digest: str, description: str) -> str:
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    run = client.create_run(experiment, run_name=trained.name, tags={TAG: digest})
+    _log(client, run.info.run_id, trained, json.loads(contract)["card"])
+    with tempfile.TemporaryDirectory(prefix=HALF_MADE, dir=registry_file(url).parent) as made:
         folder = Path(made) / "model"
         _save(trained, folder)
         (folder / "lakelight_contract.json").write_text(contract)
@@ -85,8 +83,19 @@ def _new(client: Any, url: str, trained: Trained, *, contract: str, metrics: Map
     if not client.search_registered_models(f"name='{trained.name}'"):
         client.create_registered_model(trained.name)
     source = f"{run.info.artifact_uri}/model"
-    version = client.create_model_version(trained.name, source, run.info.run_id, tags={TAG: digest})
+    version = client.create_model_version(
+        trained.name, source, run.info.run_id, tags={TAG: digest}, description=description
+    )
     return str(version.version)
+
+
+def _log(client: Any, run_id: str, trained: Trained, card: Mapping[str, Any]) -> None:
+    """The settings and the figures of the test."""
+    from mlflow.entities import Metric, Param
+
+    figures = cards.flat(card["metrics"]) | cards.flat(card["baseline_metrics"], "rule_")
+    metrics = [Metric(name, float(value), 0, 0) for name, value in figures.items()]
+    client.log_batch(run_id, metrics=metrics, params=[Param(k, str(v)) for k, v in trained.settings.items()])
 
 
 def _save(trained: Trained, folder: Path) -> None:
@@ -108,16 +117,22 @@ def _save(trained: Trained, folder: Path) -> None:
         import skops.io
 
         known = skops.io.get_untrusted_types(data=trained.content)
-        model = skops.io.loads(trained.content, trusted=known)
         mlflow.sklearn.save_model(
-            model, str(folder), serialization_format="skops", skops_trusted_types=known, signature=signature,
+            skops.io.loads(trained.content, trusted=known),
+            str(folder),
+            serialization_format="skops",
+            skops_trusted_types=known,
+            signature=signature,
             pip_requirements=["scikit-learn", "skops"],
-        )  # fmt: skip
+        )
         (folder / "model.skops").write_bytes(trained.content)
 
 
-def forget_partial(url: str) -> None:
-    """Remove what a killed build left of a half-made store."""
-    folder = registry_file(url).parent
-    for left in folder.glob("tmp*"):
+def _forget_half_made(client: Any, url: str, digest: str) -> None:
+    """Remove what a killed build left of this model: a run without a version, and files made aside."""
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    for run in client.search_runs([experiment], f"tags.`{TAG}` = '{digest}'"):
+        client.delete_run(run.info.run_id)
+        shutil.rmtree(Path(run.info.artifact_uri).parent, ignore_errors=True)
+    for left in registry_file(url).parent.glob(f"{HALF_MADE}*"):
         shutil.rmtree(left, ignore_errors=True)
