@@ -220,5 +220,5 @@ def _told(sentence: str, next_step: str = "") -> Any:
 
 
 def _unchanged(outputs: Any) -> Any:
-    """Every output left as it is, in the callback's own form: a pattern's place takes a list, one for each component."""
+    """Every output left as it is; a pattern's place takes a list, one for each of its components."""
     return [_unchanged(one) for one in outputs] if isinstance(outputs, list) else no_update

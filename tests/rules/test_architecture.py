@@ -204,7 +204,7 @@ def test_no_path_of_a_machine_stands_in_the_project():
 
 
 def test_no_address_of_a_package_index_stands_in_the_project():
-    index = re.compile(r"--(extra-)?index-url|--trusted-host|--find-links|registry\s*=\s*http")
+    index = re.compile(r"(--(extra-)?index-url|--trusted-host|--find-links|registry)[ =]+\S*(://|\.\w)")
     for file in tracked():
         if file.endswith((".txt", ".in", ".toml", ".cfg", "Makefile", ".npmrc", ".yml", ".yaml", "run")):
             assert not index.search((ROOT / file).read_text(encoding="utf-8")), file
