@@ -42,7 +42,8 @@
     if (!hold()) return;
     const here = row();
     waiting = true; lost = lastAt = Date.now(); asked += 1;
-    window.dash_clientside.set_props("what-if-ask", { data: { asked, list: here.dataset.list, key: here.dataset.key, edits: edits() } });
+    const open = Array.from(here.querySelectorAll("details[data-part][open]")).map((d) => d.dataset.part);
+    window.dash_clientside.set_props("what-if-ask", { data: { asked, list: here.dataset.list, key: here.dataset.key, edits: edits(), open } });
   }
   function buttons() {
     const undo = document.getElementById("what-if-undo"), reset = document.getElementById("what-if-reset");
@@ -109,6 +110,11 @@
       else window.prompt("The link", location.href);
     }
   });
+  // A folded part is asked for when it is opened.
+  document.addEventListener("toggle", (event) => {
+    const folded = event.target;
+    if (folded.open && folded.dataset && folded.dataset.part && row() && row().contains(folded) && !folded.querySelector("table, .ll-wi-pair")) ask();
+  }, true);
   // Boxes are described by the sentence under them, and numbers get the phone's number keys.
   function describe() {
     if (!row()) return;

@@ -1,6 +1,8 @@
 """Now and then: two scores on one scale, what each change did, and all reasons side by side.
 
 Nothing here uses a chart library: an answer is drawn ten times a second while somebody drags, on axes that stand still.
+For the same reason a bar is one element, whose place and length are style variables, and folded parts are drawn only
+where they are open.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def steps(answer: WhatIf) -> Component:
         html.Div(
             [
                 html.Span(s.label, className="" if s.feature else "ll-soft"),
-                _bar(s.points, reach, plain=not s.feature),
+                html.Span(className=f"ll-wi-one{_kind(s.points, s.feature)}", style=_bar("", s.points, reach)),
                 html.Span(s.points_text, className="ll-barvalue"),
             ],
             className="ll-barrow",
@@ -58,12 +60,12 @@ def steps(answer: WhatIf) -> Component:
     )
 
 
-def reasons(answer: WhatIf) -> Component:
+def reasons(answer: WhatIf, *, open_: bool) -> Component:
     """Every reason today and in the scenario, one above the other on one zero line; once where nothing is changed."""
     reach = max((abs(p.points[0]) for p in answer.pairs), default=0.0) * 1.5 or 1.0
     both = bool(answer.changed)
     short = [_pair(p, reach, both=both) for p in answer.pairs if p.kind != "more"]
-    more = [_pair(p, reach, both=both) for p in answer.pairs if p.kind == "more"]
+    more = [p for p in answer.pairs if p.kind == "more"]
     key = [html.Span(className="ll-wi-key is-today"), "today", html.Span(className="ll-wi-key"), "with your changes"]
     drawn: list[Component] = [
         html.H2("All reasons, side by side" if both else "All reasons today"),
@@ -71,29 +73,39 @@ def reasons(answer: WhatIf) -> Component:
         html.Div(short, role="group", **{"aria-label": "Reasons today and with your changes"}),
     ]
     if more:
-        drawn.append(html.Details([html.Summary("Show the smaller ones"), html.Div(more)], className="ll-wi-fold"))
+        inside = [_pair(p, reach, both=both) for p in more] if open_ else []
+        drawn.append(_folded("more", "Show the smaller ones", [html.Div(inside)], open_=open_))
     return html.Section(drawn, className="ll-wi-part")
 
 
-def waterfall(answer: WhatIf) -> Component:
+def waterfall(answer: WhatIf, *, open_: bool) -> Component:
     """For those who read SHAP values: from the base value to the score in the model's own link, today and then."""
     unit = "log-odds" if answer.scenario.link == "logit" else "the unit of the score"
+    inside = _waterfall(answer) if open_ else []
+    return _folded("waterfall", f"Waterfall in {unit}", inside, open_=open_)
+
+
+def _waterfall(answer: WhatIf) -> list[Component]:
     then = {r.feature: r.contribution for r in answer.scenario.reasons}
     now = [(r.label, r.contribution, then.get(r.feature, 0.0)) for r in answer.base.reasons]
-    path = [answer.base.base_value]
+    base = answer.base.base_value
+    path = [base]
     for _, _, value in now:
         path.append(path[-1] + value)
     ends = _ends(answer.base, answer.scenario)
-    base = answer.base.base_value
+    margins = (answer.base.margin, answer.scenario.margin)
     rows = [_fall("Base value", (base, base), (0.0, base), ends, whole=True)]
     rows += [_fall(row[0], row[1:], (path[at], path[at + 1]), ends) for at, row in enumerate(now)]
-    margins = (answer.base.margin, answer.scenario.margin)
     rows.append(_fall("Score", margins, (0.0, margins[1]), ends, whole=True))
     drawn = html.Th(html.Span("Drawn", className="ll-hidden"), scope="col")
     head = html.Tr([html.Th("Input", scope="col"), html.Th("Today", scope="col"), html.Th("Then", scope="col"), drawn])
-    table = html.Table([html.Thead(head), html.Tbody(rows)], className="ll-table ll-wi-falls")
     method = html.P(f"Values are {answer.scenario.method}.", className="ll-soft ll-small")
-    return html.Details([html.Summary(f"Waterfall in {unit}"), method, table], className="ll-wi-fold", open=True)
+    return [method, html.Table([html.Thead(head), html.Tbody(rows)], className="ll-table ll-wi-falls")]
+
+
+def _folded(name: str, summary: str, inside: list[Component], *, open_: bool) -> Component:
+    """A part that the browser asks for when it is opened."""
+    return html.Details([html.Summary(summary), *inside], className="ll-wi-fold", open=open_, **{"data-part": name})
 
 
 def _scale(scale: Scale, base: float, then: float, *, moved: bool, words: str) -> Component:
@@ -148,25 +160,27 @@ def _reach(values: Sequence[float], answer: WhatIf) -> float:
     return next((r * whole for r in REACHES if r * whole >= biggest), biggest or whole)
 
 
-def _bar(amount: float, reach: float, *, plain: bool = False, today: bool = False) -> Component:
+def _bar(name: str, amount: float, reach: float) -> dict[str, str]:
+    """Place and length of a bar from the zero line in the middle, as style variables ``--<name>l``, ``--<name>w``."""
     width = min(1.0, abs(amount) / reach) * 50
-    left = 50 - width if amount < 0 else 50
-    kind = "ll-fill" if plain else f"ll-fill {'is-raise' if amount > 0 else 'is-lower'}"
-    style = {"left": f"{left:.2f}%", "width": f"{width:.2f}%"}
-    fill = html.Span(className=f"{kind} is-today" if today else kind, style=style)
-    return html.Span(fill, className="ll-track", style={"--zero": "50%"})
+    return {f"--{name}l": f"{50 - width if amount < 0 else 50:.2f}%", f"--{name}w": f"{width:.2f}%"}
+
+
+def _kind(amount: float, feature: str) -> str:
+    """Contributions carry a colour; sums of several do not."""
+    return "" if not feature else " is-raise" if amount > 0 else " is-lower"
 
 
 def _pair(pair: Pair, reach: float, *, both: bool) -> Component:
-    plain = not pair.feature
-    now, then = (_bar(points, reach, plain=plain, today=both and at == 0) for at, points in enumerate(pair.points))
-    texts = [html.Span(pair.texts[0], className="ll-soft"), html.Span(pair.texts[1])]
-    name = [html.Span(pair.label), html.Span(pair.value, className="ll-soft ll-small")]
+    now, then = pair.points
+    bars = _bar("", then, reach) | (_bar("n", now, reach) if both else {})
+    then_kind, now_kind = _kind(then, pair.feature), _kind(now, pair.feature).replace("is-", "was-")
+    texts = [html.Span(pair.texts[0]), pair.texts[1]] if both else pair.texts[1]
     return html.Div(
         [
-            html.Span(name, className="is-name"),
-            html.Span([now, then] if both else [now], className="is-bars"),
-            html.Span(texts if both else texts[1:], className="is-points"),
+            html.Span([pair.label, html.Span(pair.value)]),
+            html.Span(className=f"{'ll-wi-two' if both else 'll-wi-one'}{then_kind}{now_kind}", style=bars),
+            html.Span(texts),
         ],
         className="ll-wi-pair is-changed" if pair.changed else "ll-wi-pair",
     )
@@ -204,7 +218,7 @@ def _fall(
 
     left, right = at(min(span)), at(max(span))
     kind = "" if whole else " is-raise" if span[1] > span[0] else " is-lower"
-    fill = html.Span(className=f"ll-fill{kind}", style={"left": f"{left:.2f}%", "width": f"{right - left:.2f}%"})
-    track = html.Span(fill, className="ll-track", style={"--zero": f"{at(0.0):.2f}%"})
+    bar = {"--l": f"{left:.2f}%", "--w": f"{right - left:.2f}%", "--z": f"{at(0.0):.2f}%"}
     numbers = [html.Td(f"{v:+.3f}".replace("-", "\u2212"), className="is-number") for v in values]
-    return html.Tr([html.Th(label, scope="row"), *numbers, html.Td(track)], className="is-total" if whole else "")
+    drawn = html.Td(className=f"ll-wi-one{kind}", style=bar)
+    return html.Tr([html.Th(label, scope="row"), *numbers, drawn], className="is-total" if whole else "")

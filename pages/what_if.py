@@ -7,6 +7,7 @@ one at a time, and the callback answers with the result and with what is to be s
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlencode
 
@@ -68,7 +69,9 @@ def register(screen: Screen) -> None:
         by_name = {c.feature: c for c in answer.controls}
         said = [by_name[n].message if n in by_name else "" for n in _asked_for(1)]
         looks = [controls.state(by_name[n]) if n in by_name else "ll-wi-control" for n in _asked_for(2)]
-        return _result(answer), said, looks, {"asked": asked.get("asked")}
+        open_ = asked.get("open")
+        parts_ = [str(p) for p in open_[:5]] if isinstance(open_, list) else []
+        return _result(answer, parts_), said, looks, {"asked": asked.get("asked")}
 
     screen.clientside("whatIf", "answered", Output(ids("sink"), "title"), Input(ids("answered"), "data"))
 
@@ -121,9 +124,10 @@ def _controls(answer: WhatIf) -> list[Component]:
     return drawn
 
 
-def _result(answer: WhatIf) -> list[Component]:
-    drawn = [scenario.now_and_then(answer), scenario.steps(answer), scenario.reasons(answer)]
-    return [*drawn, scenario.waterfall(answer)] if answer.technical else drawn
+def _result(answer: WhatIf, open_: Collection[str] = ("waterfall",)) -> list[Component]:
+    """Both scores, what each change did, all reasons; ``open_`` names the folded parts that are looked at."""
+    drawn = [scenario.now_and_then(answer), scenario.steps(answer), scenario.reasons(answer, open_="more" in open_)]
+    return [*drawn, scenario.waterfall(answer, open_="waterfall" in open_)] if answer.technical else drawn
 
 
 def _start(page: StartPage, sources: Sources) -> list[Component]:
