@@ -204,23 +204,24 @@ def workspace() -> None:
 @workspace.command("check")
 def workspace_check() -> None:
     """Check the workspace's files, and what stands behind them: data, models, people, freshness."""
+    from data.workspace import read_workspace
     from services import instance
     from services import workspace_check as checks
+    from services.access import ACTIONS
     from services.operator import operator
-    from services.sources import open_sources
 
     settings = _settings()
-    sources = open_sources(settings)
+    read_workspace(settings.workspace, actions=ACTIONS)
     click.echo(f"The files in {settings.workspace} have no mistake.")
-    if not instance.is_ready(settings):
+    if not instance.is_there(settings):
         click.echo(f"Nothing runs in {settings.instance} yet, so only the files were checked.")
         return
-    found = checks.check(operator(), sources)
+    with _sources() as sources:
+        found = checks.check(operator(), sources)
     for part in found.parts:
         click.echo(f"\n{part.label}")
         for line in part.lines:
             click.echo(f"  {MARKS[line.state]}  {line.sentence} {line.next_step}".rstrip())
-    sources.close()
     if found.state == "bad":
         raise click.ClickException("The workspace needs attention: see the lines marked BAD.")
 

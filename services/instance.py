@@ -35,10 +35,15 @@ def check_writable(settings: Settings) -> None:
         ) from problem
 
 
+def is_there(settings: Settings) -> bool:
+    """Was a Lakelight started in this folder before?"""
+    file = _database_file(settings)
+    return file is None or file.exists()
+
+
 def check_there(settings: Settings) -> None:
     """Raises ``InstanceProblem`` where no Lakelight was started in this folder yet."""
-    file = _database_file(settings)
-    if file is not None and not file.exists():
+    if not is_there(settings):
         raise InstanceProblem(
             f"There is no Lakelight in {settings.instance} yet. Start it once with `make run`, "
             "or set LAKELIGHT_INSTANCE to the folder it runs in."
@@ -62,9 +67,8 @@ def check_port(settings: Settings) -> None:
 
 def is_ready(settings: Settings) -> bool:
     """Was this instance prepared by this version of the code for this workspace?"""
-    file = _database_file(settings)
     try:
-        return (file is None or file.exists()) and _mark(settings).read_text() == _state(settings)
+        return is_there(settings) and _mark(settings).read_text() == _state(settings)
     except OSError:
         return False
 
