@@ -7,7 +7,6 @@ The application is imported by the fixtures that need it: a broken page must not
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,9 +109,7 @@ def demo() -> Iterator[House]:
     """The demo, built once into ``.demo-test/`` and kept there. Shared and read only; mark the test ``demo``."""
     from tests import instances
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        house = instances.open_demo(instances.build_demo())
+    house = instances.open_demo(instances.build_demo())
     yield house
     house.sources.close()
 

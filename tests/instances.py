@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,8 +131,10 @@ def build_demo(folder: Path = DEMO_FOLDER) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         instance.mkdir(exist_ok=True)
-        demo_build.build(settings_of(instance, DEMO_WORKSPACE, demo=True))
-        _publish_and_score(instance)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            demo_build.build(settings_of(instance, DEMO_WORKSPACE, demo=True))
+            _publish_and_score(instance)
     return instance
 
 

@@ -234,3 +234,7 @@ def test_the_terminal_starts_without_the_heavy_libraries():
     code = f"import cli, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.replace("'", '"')) == []
+
+
+def test_the_page_of_commands_is_made_from_them():
+    assert (ROOT / "docs/reference/cli.md").read_text() == cli.reference_markdown()

@@ -1,0 +1,474 @@
+"""Signing in, sessions, passwords and people: what is refused, what it costs, what ends when."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+import pytest
+
+from data import audit_log
+from data import people as people_table
+from services import accounts, people
+from services.accounts import SignInRefused
+from services.errors import Forbidden, InvalidField, InvalidQuery, NotFound
+from tests.house import PASSWORD, House, email_of
+
+ADMIN, SELLER = "hauswart", "aussendienst"
+NEW = "eine ganz andere Losung"
+
+
+@pytest.fixture
+def house(own_bakery: House) -> House:
+    return own_bakery
+
+
+def sign_in(house: House, who: str = ADMIN, password: str = PASSWORD, address: str = "10.0.0.1") -> str:
+    return accounts.sign_in(house.sources, email=email_of(who), password=password, address=address)
+
+
+def refused(house: House, **said: Any) -> None:
+    with pytest.raises(SignInRefused):
+        sign_in(house, **said)
+
+
+def alive(house: House, session_id: str) -> bool:
+    return accounts.viewer_for_session(house.sources, session_id) is not None
+
+
+def in_session(house: House, who: str = ADMIN) -> Any:
+    """The viewer of a real session of this person."""
+    return accounts.viewer_for_session(house.sources, sign_in(house, who))
+
+
+def id_of(house: House, who: str) -> int:
+    with house.sources.store.read() as session:
+        return people_table.by_email(session, email_of(who)).id
+
+
+def events(house: House, act: str) -> list[Any]:
+    with house.sources.store.read() as session:
+        return audit_log.found(session, act=act)[0]
+
+
+# ── failing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_after_five_failures_the_right_password_waits_too(house):
+    for _ in range(6):
+        refused(house, password="wrong wrong wrong")
+    refused(house)
+    house.sources.clock.move(timedelta(seconds=5))
+    assert sign_in(house)
+
+
+def test_each_further_failure_waits_longer_and_five_minutes_at_most(house):
+    clock, waits = house.sources.clock, []
+    for _ in range(16):
+        refused(house, password="wrong wrong wrong")
+        with house.sources.store.read() as session:
+            found = accounts.sessions.failure(session, accounts._failure_key(email_of(ADMIN), "10.0.0.1"))
+        waits.append((found.wait_until - clock()).total_seconds())
+        clock.move(timedelta(seconds=waits[-1]))
+    assert waits[:8] == [0, 0, 0, 0, 0, 2, 4, 8]
+    assert max(waits) == 300
+
+
+def test_one_address_does_not_lock_the_person_out_from_another(house):
+    for _ in range(9):
+        refused(house, password="wrong wrong wrong", address="6.6.6.6")
+    assert sign_in(house, address="10.0.0.1")
+
+
+def test_old_failures_are_forgotten_and_a_right_sign_in_forgives(house):
+    for _ in range(5):
+        refused(house, password="wrong wrong wrong")
+    house.sources.clock.move(timedelta(minutes=16))
+    refused(house, password="wrong wrong wrong")
+    assert sign_in(house), "a quarter of an hour later one counts from one"
+    for _ in range(5):
+        refused(house, password="wrong wrong wrong")
+    assert sign_in(house)
+
+
+def test_attempts_during_the_wait_stand_in_the_log_once_a_minute(house):
+    for _ in range(6):
+        refused(house, password="wrong wrong wrong")
+    before = len(events(house, "sign_in"))
+    for _ in range(30):
+        refused(house, password="wrong wrong wrong")
+    assert len(events(house, "sign_in")) - before <= 1
+
+
+def test_an_unknown_person_costs_as_much_as_a_wrong_password(house):
+    def took(email: str) -> float:
+        begin = time.perf_counter()
+        with pytest.raises(SignInRefused):
+            accounts.sign_in(house.sources, email=email, password="x" * 20, address=str(begin))
+        return time.perf_counter() - begin
+
+    known = median(took(email_of(ADMIN)) for _ in range(9))
+    unknown = median(took("nobody@people.example") for _ in range(9))
+    assert 0.5 < unknown / known < 2, (known, unknown)
+
+
+def test_a_disabled_person_reads_like_a_wrong_password(house):
+    people.set_active(house.viewer(ADMIN), house.sources, id_of(house, SELLER), False)
+    with pytest.raises(SignInRefused) as disabled:
+        sign_in(house, SELLER)
+    with pytest.raises(SignInRefused) as wrong:
+        sign_in(house, "leitung", password="wrong wrong wrong")
+    assert disabled.value.sentence == wrong.value.sentence
+
+
+def test_passwords_are_kept_as_argon2id_and_weaker_ones_are_made_stronger(house):
+    from argon2 import PasswordHasher
+
+    weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
+    with house.sources.store.begin() as session:
+        people_table.by_email(session, email_of(ADMIN)).password_hash = weak
+    assert sign_in(house)
+    with house.sources.store.read() as session:
+        kept = people_table.by_email(session, email_of(ADMIN)).password_hash
+    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+# ── sessions ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_session_idles_out_at_thirty_minutes_to_the_second(house):
+    session_id, clock = sign_in(house), house.sources.clock
+    clock.move(timedelta(minutes=30))
+    assert alive(house, session_id)
+    clock.move(timedelta(seconds=1))
+    assert not alive(house, session_id)
+
+
+def test_looking_up_a_session_is_no_act_and_an_act_begins_the_idle_time_anew(house):
+    session_id, clock = sign_in(house), house.sources.clock
+    clock.move(timedelta(minutes=29))
+    live = accounts.live_session(house.sources, session_id)
+    clock.move(timedelta(minutes=2))
+    assert not alive(house, session_id)
+    clock.move(timedelta(minutes=-2))
+    accounts.seen(house.sources, live)
+    clock.move(timedelta(minutes=29))
+    assert alive(house, session_id)
+
+
+def test_a_session_ends_after_eight_hours_in_any_case(house):
+    session_id, clock = sign_in(house), house.sources.clock
+    for _ in range(24):
+        clock.move(timedelta(minutes=19, seconds=59))
+        accounts.seen(house.sources, accounts.live_session(house.sources, session_id))
+    clock.move(timedelta(minutes=1))
+    assert not alive(house, session_id)
+
+
+def test_a_clock_that_goes_back_signs_nobody_out(house):
+    session_id = sign_in(house)
+    house.sources.clock.move(timedelta(hours=-1))
+    assert alive(house, session_id)
+
+
+@pytest.mark.parametrize("session_id", ["", "x", "x" * 43, "x" * 5_000, "' or 1=1 --" * 3])
+def test_what_is_no_session_is_nobody(house, session_id):
+    assert not alive(house, session_id)
+
+
+def test_one_ends_ones_other_sessions_and_nobody_elses(house):
+    mine, others = sign_in(house), [sign_in(house), sign_in(house)]
+    foreign = sign_in(house, SELLER)
+    viewer = accounts.viewer_for_session(house.sources, mine)
+    lines = accounts.own_account(viewer, house.sources).sessions
+    assert [line.is_this for line in lines] == [True, False, False]
+    foreign_key = accounts.hash_of(foreign)[:12]
+    assert accounts.end_other_sessions(viewer, house.sources, foreign_key) == 0
+    assert accounts.end_other_sessions(viewer, house.sources, lines[0].key) == 0, "not this one"
+    assert accounts.end_other_sessions(viewer, house.sources, lines[1].key) == 1
+    assert accounts.end_other_sessions(viewer, house.sources, "a") == 0
+    assert accounts.end_other_sessions(viewer, house.sources) == 1
+    assert alive(house, mine) and alive(house, foreign) and not any(alive(house, o) for o in others)
+
+
+def test_a_browser_is_named_in_words():
+    chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
+    edge = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
+    assert accounts.browser_words(chrome) == "Chrome on Linux"
+    assert accounts.browser_words(edge) == "Edge on Windows"
+    assert (
+        accounts.browser_words("Mozilla/5.0 (iPhone; CPU iPhone OS 19) Version/19 Safari/604.1") == "Safari on iPhone"
+    )
+    assert accounts.browser_words("<script>") == "Another browser"
+
+
+# ── one's own password ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_changed_password_holds_and_ends_the_other_sessions(house):
+    other, viewer = sign_in(house), in_session(house)
+    accounts.change_password(viewer, house.sources, current=PASSWORD, new=NEW, again=NEW)
+    assert alive(house, viewer.session_id) and not alive(house, other)
+    refused(house)
+    assert sign_in(house, password=NEW)
+    assert [e.person for e in events(house, "password.change")] == [email_of(ADMIN)]
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "sentence"),
+    [
+        ({"current": "wrong"}, "current", "This is not your current password."),
+        ({"new": "short", "again": "short"}, "new", "A password must have 12 to 1024 characters."),
+        ({"new": "x" * 1025, "again": "x" * 1025}, "new", "A password must have 12 to 1024 characters."),
+        ({"new": "abababababab", "again": "abababababab"}, "new", "at least six different characters"),
+        ({"new": "my hauswart login", "again": "my hauswart login"}, "new", "must not contain your name or e-mail"),
+        ({"new": PASSWORD, "again": PASSWORD}, "new", "must differ from the current one"),
+        ({"again": "another one again"}, "again", "The two new passwords differ."),
+    ],
+)
+def test_a_password_that_cannot_be_says_so_beside_its_field(house, said, field, sentence):
+    viewer = in_session(house)
+    with pytest.raises(InvalidField, match=sentence) as wrong:
+        accounts.change_password(viewer, house.sources, **{"current": PASSWORD, "new": NEW, "again": NEW, **said})
+    assert wrong.value.field == field
+    assert sign_in(house)
+
+
+@pytest.mark.parametrize(
+    "password", ["correct horse battery staple", "ÄÖÜ äöü ß € 密碼密碼", "  spaces around  ", "x1y2z3" * 20]
+)
+def test_any_composition_is_a_password_and_is_taken_as_it_is(house, password):
+    viewer = in_session(house)
+    accounts.change_password(viewer, house.sources, current=PASSWORD, new=password, again=password)
+    assert sign_in(house, password=password)
+    if password.strip() != password:
+        refused(house, password=password.strip())
+
+
+def test_the_current_password_cannot_be_guessed_at_an_open_screen(house):
+    viewer = in_session(house)
+    for _ in range(6):
+        with pytest.raises(InvalidField):
+            accounts.change_password(viewer, house.sources, current="guess", new=NEW, again=NEW)
+    with pytest.raises(InvalidField, match="too many attempts"):
+        accounts.change_password(viewer, house.sources, current=PASSWORD, new=NEW, again=NEW)
+
+
+# ── people ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_somebody_new_gets_a_password_that_is_good_once(house):
+    admin = house.viewer(ADMIN)
+    password = people.add_person(
+        admin, house.sources, email=" Neu@People.Example ", name=" Neu ", role="aussendienst",
+        attributes={"tour": ["Süd & Tal", "Süd & Tal"]},
+    )  # fmt: skip
+    session_id = accounts.sign_in(house.sources, email="neu@people.example", password=password, address="x")
+    viewer = accounts.viewer_for_session(house.sources, session_id)
+    assert viewer.grants == frozenset() and viewer.home == "/account" and viewer.role_label == "Aussendienst"
+    assert all(type(scope.rows).__name__ == "Nothing" for scope in viewer.scopes.values())
+    accounts.change_password(viewer, house.sources, current=password, new=NEW, again=NEW)
+    assert "leads:read" in accounts.viewer_for_session(house.sources, session_id).grants
+    line = next(p for p in people.list_people(admin, house.sources) if p.email == "neu@people.example")
+    assert (line.name, line.attributes, line.sessions) == ("Neu", (("Tour", "Süd & Tal"),), 1)
+    with house.sources.store.read() as session:
+        assert password not in people_table.by_email(session, "neu@people.example").password_hash
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "sentence"),
+    [
+        ({"email": "nobody"}, "email", "An e-mail must look like name@company, got 'nobody'."),
+        ({"email": "a b@c.example"}, "email", "An e-mail must look like"),
+        ({"email": "a@b@c"}, "email", "An e-mail must look like"),
+        ({"email": "@c"}, "email", "An e-mail must look like"),
+        ({"email": "x" * 250 + "@c.de"}, "email", "An e-mail must look like"),
+        ({"email": "LEITUNG@people.example"}, "email", "is already there"),
+        ({"name": "  "}, "name", "A name must have 1 to 120 characters."),
+        ({"name": "x" * 121}, "name", "A name must have 1 to 120 characters."),
+        ({"role": "chef"}, "role", "A role must be one of leitung, aussendienst, tueftlerei, hauswart, got 'chef'."),
+        ({"role": ""}, "role", "A role must be one of"),
+        (
+            {"attributes": {"tour": ["Nord"]}},
+            "tour",
+            "Tour must be one of Nord/See, Süd & Tal, Stadt 'Mitte', got 'Nord'.",
+        ),
+        ({"attributes": {"gebiet": ["x"]}}, "attributes", "An attribute must be one of tour, got 'gebiet'."),
+    ],
+)
+def test_a_person_who_cannot_be_is_refused_beside_the_field(house, said, field, sentence):
+    good = {"email": "neu@people.example", "name": "Neu", "role": "leitung", "attributes": {}}
+    with pytest.raises(InvalidField, match=sentence) as wrong:
+        people.add_person(house.viewer(ADMIN), house.sources, **{**good, **said})
+    assert wrong.value.field == field
+
+
+def test_nobody_changes_their_own_role_or_rows_or_disables_themselves(house):
+    admin = in_session(house)
+    for change in ({"role": "leitung"}, {"attributes": {"tour": ["Nord/See"]}}):
+        with pytest.raises(InvalidField, match="Nobody can change their own role"):
+            people.change_person(
+                admin, house.sources, admin.person_id, **{"name": "x", "role": ADMIN, "attributes": {}, **change}
+            )
+    with pytest.raises(InvalidQuery, match="Nobody can disable their own account"):
+        people.set_active(admin, house.sources, admin.person_id, False)
+    people.change_person(admin, house.sources, admin.person_id, name="Anna", role=ADMIN, attributes={})
+    assert in_session(house).name == "Anna"
+
+
+def test_the_last_administrator_stays(house):
+    """Also where two administrators remove each other at the same moment."""
+    admin = house.viewer(ADMIN)
+    people.add_person(admin, house.sources, email="b@people.example", name="B", role=ADMIN, attributes={})
+    first, second = id_of(house, ADMIN), _id(house, "b@people.example")
+    both = [(first, _as(house, second)), (second, _as(house, first))]
+    outcomes: list[str] = []
+
+    def remove(target: int, by: Any) -> None:
+        try:
+            people.set_active(by, house.sources, target, False)
+            outcomes.append("removed")
+        except InvalidQuery as refusal:
+            outcomes.append(refusal.sentence)
+
+    threads = [threading.Thread(target=remove, args=pair) for pair in both]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert sorted(outcomes) == ["The last administrator cannot be removed.", "removed"]
+
+
+def test_the_last_administrator_keeps_the_role(house):
+    other = house.viewer(ADMIN)
+    with pytest.raises(InvalidField, match="last administrator") as wrong:
+        people.change_person(
+            _with_id(other, 999), house.sources, id_of(house, ADMIN), name="x", role="leitung", attributes={}
+        )
+    assert wrong.value.field == "role"
+
+
+def test_a_change_made_meanwhile_is_not_overwritten(house):
+    admin, number = house.viewer(ADMIN), id_of(house, SELLER)
+    drawn = people.form(admin, house.sources, number)
+    people.change_person(admin, house.sources, number, name="Erste", role="leitung", attributes={}, seen=drawn.seen)
+    with pytest.raises(InvalidQuery, match="Erste was changed by somebody else meanwhile"):
+        people.change_person(
+            admin, house.sources, number, name="Zweite", role="leitung", attributes={}, seen=drawn.seen
+        )
+    assert people.form(admin, house.sources, number).name == "Erste"
+
+
+def test_disabling_ends_every_session_and_enabling_brings_none_back(house):
+    session_id, admin, number = sign_in(house, SELLER), house.viewer(ADMIN), id_of(house, SELLER)
+    people.set_active(admin, house.sources, number, False)
+    people.set_active(admin, house.sources, number, True)
+    assert not alive(house, session_id)
+    assert sign_in(house, SELLER)
+
+
+def test_a_person_is_signed_out_everywhere_and_nobody_else(house):
+    gone, stays = [sign_in(house, SELLER) for _ in range(2)], sign_in(house, "leitung")
+    assert people.end_sessions(house.viewer(ADMIN), house.sources, id_of(house, SELLER)) == 2
+    assert not any(alive(house, s) for s in gone) and alive(house, stays)
+
+
+def test_a_new_one_time_password_replaces_the_old_one_and_ends_sessions(house):
+    session_id = sign_in(house, SELLER)
+    password = people.new_password(house.viewer(ADMIN), house.sources, id_of(house, SELLER))
+    assert not alive(house, session_id)
+    refused(house, who=SELLER)
+    assert in_session_with(house, SELLER, password).grants == frozenset()
+
+
+def test_people_are_managed_by_those_who_may(house):
+    for who in ("leitung", SELLER, "tueftlerei"):
+        viewer = house.viewer(who)
+        for ask in (
+            lambda v: people.list_people(v, house.sources),
+            lambda v: people.form(v, house.sources, 1),
+            lambda v: people.add_person(v, house.sources, email="a@b", name="x", role=ADMIN, attributes={}),
+            lambda v: people.change_person(v, house.sources, 1, name="x", role=ADMIN, attributes={}),
+            lambda v: people.set_active(v, house.sources, 1, False),
+            lambda v: people.end_sessions(v, house.sources, 1),
+            lambda v: people.new_password(v, house.sources, 1),
+        ):
+            with pytest.raises(Forbidden):
+                ask(viewer)
+
+
+def test_who_is_not_there_is_not_found(house):
+    with pytest.raises(NotFound):
+        people.form(house.viewer(ADMIN), house.sources, 12_345)
+    with pytest.raises(NotFound):
+        people.set_active(house.viewer(ADMIN), house.sources, -1, True)
+
+
+def test_what_was_changed_stands_in_the_log_in_words(house):
+    people.change_person(
+        house.viewer(ADMIN), house.sources, id_of(house, SELLER), name=SELLER, role="tueftlerei", attributes={}
+    )
+    assert events(house, "person.change")[0].detail == {"role": "Aussendienst → Tüftlerei", "tour": "Nord/See → none"}
+    before = len(events(house, "person.change"))
+    people.change_person(
+        house.viewer(ADMIN), house.sources, id_of(house, SELLER), name=SELLER, role="tueftlerei", attributes={}
+    )
+    assert len(events(house, "person.change")) == before, "nothing was changed"
+
+
+def test_a_person_without_rows_is_noticed(house):
+    notes = {p.email: p.note for p in people.list_people(house.viewer(ADMIN), house.sources)}
+    assert notes[email_of("aussendienst:ohne")] == "Without tour this person sees no rows."
+    assert notes[email_of(SELLER)] == ""
+
+
+# ── the demo's people ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_demo_people_get_random_passwords_that_open_their_accounts(house):
+    made = accounts.create_demo_people(house.sources)
+    kept = house.sources.settings.instance / "demo-accounts.json"
+    lines = json.loads(kept.read_text())
+    assert made == len(lines) == 5
+    assert kept.stat().st_mode & 0o077 == 0
+    assert {line["email"] for line in lines} >= {
+        "aussendienst.nord.see@example.com",
+        "aussendienst.sud.tal@example.com",
+    }
+    for line in lines:
+        assert accounts.sign_in(house.sources, email=line["email"], password=line["password"], address="x")
+    assert accounts.create_demo_people(house.sources) == 0
+
+
+def test_lost_demo_passwords_are_made_anew(house):
+    accounts.create_demo_people(house.sources)
+    kept = house.sources.settings.instance / "demo-accounts.json"
+    first = json.loads(kept.read_text())
+    kept.unlink()
+    assert accounts.create_demo_people(house.sources) == 5
+    second = json.loads(kept.read_text())
+    assert [line["email"] for line in first] == [line["email"] for line in second]
+    assert accounts.sign_in(house.sources, email=second[0]["email"], password=second[0]["password"], address="x")
+    with pytest.raises(SignInRefused):
+        accounts.sign_in(house.sources, email=first[0]["email"], password=first[0]["password"], address="x")
+
+
+def in_session_with(house: House, who: str, password: str) -> Any:
+    return accounts.viewer_for_session(house.sources, sign_in(house, who, password))
+
+
+def _id(house: House, email: str) -> int:
+    with house.sources.store.read() as session:
+        return people_table.by_email(session, email).id
+
+
+def _as(house: House, person_id: int) -> Any:
+    return _with_id(house.viewer(ADMIN), person_id)
+
+
+def _with_id(viewer: Any, person_id: int) -> Any:
+    from dataclasses import replace
+
+    return replace(viewer, person_id=person_id)
