@@ -116,7 +116,7 @@ def registry_sync() -> None:
 
 
 @cli.command()
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500), help="How many.")
 def jobs(limit: int) -> None:
     """List the newest jobs."""
     from services import jobs as job_service
@@ -239,6 +239,35 @@ def audit(act: str, person: str) -> None:
         for e in page.lines:
             denied = "" if e.allowed else f"DENIED {e.reason}"
             click.echo(f"{e.at:%Y-%m-%d %H:%M:%S}  {e.person:<36} {e.act:<18} {e.resource} {denied}".rstrip())
+
+
+@cli.command(hidden=True)
+def reference() -> None:
+    """Write docs/reference/cli.md to standard output."""
+    click.echo(reference_markdown(), nl=False)
+
+
+def reference_markdown() -> str:
+    """The reference page of the commands, made from them."""
+    head = (
+        "# Commands\n\nEach command is `python cli.py …`, run from the project's root. What goes wrong is one sentence on "
+        "standard error\nand an exit code above 0. [Settings](settings.md) say which instance and workspace it is about.\n"
+    )
+    return head + "".join(_described("", command) for name, command in sorted(cli.commands.items()))
+
+
+def _described(before: str, command: click.Command) -> str:
+    """A command, or each command of a group, as Markdown."""
+    if command.hidden:
+        return ""
+    words = f"{before} {command.name}".strip()
+    if isinstance(command, click.Group):
+        return "".join(_described(words, one) for _, one in sorted(command.commands.items()))
+    bare = click.Context(command)
+    arguments = "".join(f" {p.make_metavar(bare)}" for p in command.params if isinstance(p, click.Argument))
+    options = [f"* `{', '.join(p.opts)}`: {p.help}" for p in command.params if isinstance(p, click.Option)]
+    said = " ".join((command.help or "").split())
+    return "\n".join([f"\n## `{words}{arguments}`\n", said, *([""] if options else []), *options]) + "\n"
 
 
 # ── what the commands share ───────────────────────────────────────────────────────────────────────
