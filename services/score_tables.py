@@ -167,7 +167,8 @@ def series(column: pa.ChunkedArray) -> pd.Series:
         column = pc.cast(pc.cast(column, pa.int8()), pa.float64())
     if pa.types.is_decimal(column.type):
         column = pc.cast(column, pa.float64())
-    return column.to_pandas()
+    made: pd.Series = column.to_pandas()
+    return made
 
 
 def _floats(values: np.ndarray) -> pa.Array:
