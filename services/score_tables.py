@@ -158,7 +158,7 @@ def _order(rank: np.ndarray, rows: pa.Table, key: tuple[str, ...]) -> np.ndarray
     """Positions by rank value descending (unknown last), then by key."""
     sorting = pa.table({"rank": _floats(rank), **{f"key{i}": rows.column(name) for i, name in enumerate(key)}})
     by = [("rank", "descending", "at_end"), *((f"key{i}", "ascending", "at_end") for i in range(len(key)))]
-    return pc.sort_indices(sorting, sort_keys=by).to_numpy()
+    return np.asarray(pc.sort_indices(sorting, sort_keys=by).to_numpy())
 
 
 def series(column: pa.ChunkedArray) -> pd.Series:
