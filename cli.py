@@ -251,8 +251,8 @@ def reference_markdown() -> str:
     """The reference page of the commands, made from them."""
     head = (
         "# Commands\n\n"
-        "Each command is `python cli.py …`, run from the project's root. What goes wrong is one sentence on standard error\n"
-        "and an exit code above 0. The [settings](settings.md) say which instance and which workspace it is about.\n"
+        "Each command is `python cli.py …`, run from the project's root. What goes wrong is one sentence on the\n"
+        "terminal and an exit code above 0. The [settings](settings.md) say which instance and which workspace it is about.\n"
     )
     return head + "".join(_described("", command) for name, command in sorted(cli.commands.items()))
 
