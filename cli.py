@@ -252,7 +252,8 @@ def reference_markdown() -> str:
     head = (
         "# Commands\n\n"
         "Each command is `python cli.py …`, run from the project's root. What goes wrong is one sentence on the\n"
-        "terminal and an exit code above 0. The [settings](settings.md) say which instance and which workspace it is about.\n"
+        "terminal and an exit code above 0. Which instance and which workspace it is about is said by the\n"
+        "[settings](settings.md).\n"
     )
     return head + "".join(_described("", command) for name, command in sorted(cli.commands.items()))
 
