@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import threading
+import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -260,7 +262,8 @@ def create_demo_people(sources: Sources) -> int:
     for role, about in sources.workspace.access.roles.items():
         bound = sorted({r.attribute for g in about.rows for r in g.rules if r.attribute})
         for suffix, attributes in _demo_attributes(role, bound, values):
-            email, password = f"{role}{suffix}@example.com".replace("_", "."), secrets.token_urlsafe(15)
+            email = f"{role.replace('_', '.')}{suffix}@example.com"
+            password = secrets.token_urlsafe(15)
             held = ", ".join(v for values_ in attributes.values() for v in values_)
             name = f"{about.label} {held}".strip()
             if email in known:
@@ -319,14 +322,20 @@ def _check_new(person: Person, *, current: str, new: str, again: str) -> None:
 def _demo_attributes(
     role: str, bound: list[str], values: dict[str, list[str]]
 ) -> list[tuple[str, dict[str, list[str]]]]:
-    """One account for a role without rules; two people for the first role with them, one over both for the next."""
+    """One account for a role without rules; two people for a role with them, one over both where it manages."""
     if not bound:
         return [("", {})]
     name = bound[0]
+    picked = list(dict.fromkeys((values[name][0], values[name][len(values[name]) // 2])))
     if "manager" in role:
-        return [("", {name: [values[name][0], values[name][len(values[name]) // 2]]})]
-    picked = (values[name][0], values[name][len(values[name]) // 2])
-    return [(f".{v.lower()}", {name: [v]}) for v in picked]
+        return [("", {name: picked})]
+    return [(f".{_letters(v) or at}", {name: [v]}) for at, v in enumerate(picked, 1)]
+
+
+def _letters(text: str) -> str:
+    """A text as it may stand in an e-mail address: "Süd & Tal" is "sud.tal"."""
+    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", ".", plain).strip(".")
 
 
 def _reset(sources: Sources, email: str, password: str) -> None:

@@ -110,7 +110,8 @@ def csv_text(frame: pd.DataFrame) -> str:
 
     lines = [";".join(frame.columns)]
     for row in frame.itertuples(index=False):
-        said = (row.beleg, row.kennung, row.tag, row.gebaeck or "", row.menge, money(row.umsatz), money(row.retouren))
+        what = row.gebaeck if pd.notna(row.gebaeck) else ""
+        said = (row.beleg, row.kennung, row.tag, what, row.menge, money(row.umsatz), money(row.retouren))
         lines.append(";".join(map(str, said)))
     return "\n".join(lines) + "\n"
 
