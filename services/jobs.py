@@ -116,6 +116,12 @@ def waiting(sources: Sources) -> tuple[str, ...]:
         return tuple(job.id for job in job_log.with_state(session, "waiting") if job.kind != BUILD)
 
 
+def is_open(sources: Sources, kind: str, subject: str) -> bool:
+    """Does this work wait or run now?"""
+    with sources.store.read() as session:
+        return _open_twin(session, kind, subject) is not None
+
+
 def state_of(sources: Sources, job_id: str) -> tuple[str, int, str]:
     """State, progress in percent and message of a job; ``("", 0, "")`` for an unknown id."""
     with sources.store.read() as session:

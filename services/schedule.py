@@ -43,9 +43,14 @@ def due(sources: Sources) -> Iterator[Due]:
 
 
 def enqueue_due(sources: Sources) -> tuple[str, ...]:
-    """Queue what is due and is not queued, done or given up yet. Gives the ids of new jobs."""
+    """Queue what is due and is not queued, done or given up yet. Gives the ids of new jobs.
+
+    While the same work is open nothing is added: it may see the change itself, and one looks again when it ends.
+    """
     made = []
     for one in due(sources):
+        if jobs.is_open(sources, one.kind, one.subject):
+            continue
         digest = hashlib.sha256(f"{one.kind}|{one.subject}|{one.change}".encode()).hexdigest()[:20]
         job_id = _free_id(sources, f"{one.kind}-{digest}", sources.clock())
         if job_id:

@@ -72,6 +72,19 @@ def test_a_change_of_the_files_is_published_without_anybody_asking(wheel: Wheel)
     assert [i.split("-")[0] for i in wheel.engine.begun] == ["publish"]
 
 
+def test_work_that_is_open_is_not_queued_again_for_a_second_change(wheel: Wheel):
+    file = wheel.sources.settings.lake / "stamm" / "abnehmer.parquet"
+    for _ in range(3):
+        file.write_bytes(file.read_bytes())
+        wheel.turning.tick()
+        wheel.now += background.EVERY_SECONDS
+    assert len(jobs.waiting(wheel.sources)) == 1, "the one job that the engine has not begun yet"
+    wheel.engine.finish(wheel.engine.begun[0])
+    file.write_bytes(file.read_bytes())
+    wheel.turning.tick()
+    assert [i.split("-")[0] for i in wheel.engine.begun] == ["publish", "publish"]
+
+
 def test_what_follows_from_a_job_is_not_waited_for(wheel: Wheel):
     file = wheel.sources.settings.lake / "vertraege" / "saison-4.parquet"
     file.write_bytes(file.read_bytes())
