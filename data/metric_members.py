@@ -57,31 +57,37 @@ def contributions(book: MetricBook, metric: str, facts: Facts, *, now: Span, bef
     (n₁ − R₀d₁)/D₁ − (n₀ − R₀d₀)/D₀, how far the member lies from the whole ratio before, by its weight. The second
     terms add up to zero and the first to R₁ − R₀: a member counts both for its own rate and for its share.
     """
-    finders = {member: lookup(book, facts, member) for member in facts.members}
+    finders = {member: _known(lookup(book, facts, member)) for member in facts.members}
     if additive(book, metric):
-        each = {m: (evaluate(book, metric, now, f), evaluate(book, metric, before, f)) for m, f in finders.items()}
-        return {m: (a or 0.0) - (b or 0.0) for m, (a, b) in each.items()}
+        return {m: _value(book, metric, now, f) - _value(book, metric, before, f) for m, f in finders.items()}
     if book.metric(metric).kind == "ratio" and foldable(book, metric):
-        parts = {
-            m: (ratio_parts(book, metric, now, f), ratio_parts(book, metric, before, f)) for m, f in finders.items()
-        }
+        parts = {m: (_parts(book, metric, now, f), _parts(book, metric, before, f)) for m, f in finders.items()}
         return _ratio_contributions(parts)
     return {}
 
 
-Parts = tuple[float | None, float | None]
+def _known(find: Lookup) -> Lookup:
+    """What a whole takes from a member: a measure that is unknown adds nothing to it."""
+    return lambda name, span: find(name, span) or 0.0
 
 
-def _ratio_contributions(parts: Mapping[Scalar, tuple[Parts, Parts]]) -> dict[Scalar, float]:
-    (_, under), (over_before, under_before) = _whole(parts, 0), _whole(parts, 1)
+def _value(book: MetricBook, metric: str, span: Span, find: Lookup) -> float:
+    return evaluate(book, metric, span, find) or 0.0
+
+
+def _parts(book: MetricBook, metric: str, span: Span, find: Lookup) -> tuple[float, float]:
+    over, under = ratio_parts(book, metric, span, find)
+    return over or 0.0, under or 0.0
+
+
+def _ratio_contributions(
+    parts: Mapping[Scalar, tuple[tuple[float, float], tuple[float, float]]],
+) -> dict[Scalar, float]:
+    under, under_before = (math.fsum(p[at][1] for p in parts.values()) for at in (0, 1))
     if not under or not under_before:
         return {}
-    rate = over_before / under_before
+    rate = math.fsum(p[1][0] for p in parts.values()) / under_before
     return {
-        member: ((n1 or 0.0) - rate * (d1 or 0.0)) / under - ((n0 or 0.0) - rate * (d0 or 0.0)) / under_before
+        member: (n1 - rate * d1) / under - (n0 - rate * d0) / under_before
         for member, ((n1, d1), (n0, d0)) in parts.items()
     }
-
-
-def _whole(parts: Mapping[Scalar, tuple[Parts, Parts]], at: int) -> tuple[float, float]:
-    return math.fsum(p[at][0] or 0.0 for p in parts.values()), math.fsum(p[at][1] or 0.0 for p in parts.values())
