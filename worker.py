@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 
 log = logging.getLogger("lakelight.worker")
-TICK_SECONDS, PAUSE_SECONDS, PATIENCE_SECONDS = 0.5, 5.0, 1.0
+TICK_SECONDS, PAUSE_SECONDS, PATIENCE_SECONDS = 1.0, 5.0, 1.0
 
 
 def work(say: Callable[[str], None]) -> None:

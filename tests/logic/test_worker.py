@@ -103,3 +103,16 @@ def test_there_is_one_worker_at_a_time_and_none_after_a_kill(own_bakery: House):
     first.kill()
     first.communicate()
     assert not locks.is_taken(instance, locks.WORKER)
+
+
+def test_the_web_process_imports_neither_the_registry_nor_the_engine_of_jobs(own_bakery: House):
+    code = (
+        "import sys; from pathlib import Path; from tests import instances; from tests.house import House\n"
+        "house = instances.open_bakery(Path(sys.argv[1])); client = house.sign_in('hauswart')\n"
+        "assert client.get('/readyz').status_code == 200\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'mlflow', 'dbos', 'fastapi', 'databricks'}))"
+    )
+    instance = str(own_bakery.sources.settings.instance)
+    command = [sys.executable, "-W", "ignore", "-c", code, instance]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "[]", done.stderr[-500:]
