@@ -38,6 +38,7 @@ def layout(viewer: Viewer, sources: Sources, name: str = "", **query: str) -> An
             html.Div(_tabs(card.query), id=ids("tabs")),
             body,
             dcc.Store(id=ids("query"), data=[card.query.name, card.query.run, card.query.versus]),
+            dcc.Store(id=ids("slid")),
             dcc.Store(id=ids("href")),
             html.Div(id=ids("sink"), hidden=True),
         ],
@@ -58,24 +59,28 @@ def register(screen: Screen) -> None:
         Output(ids("slider"), "value"),
         Output(ids("href"), "data"),
         Input(ids("first"), "value"),
-        Input(ids("slider"), "value"),
+        Input(ids("slid"), "data"),
         State(ids("query"), "data"),
         prevent_initial_call=True,
     )
     def moved(viewer: Viewer, typed: Any, slid: Any, asked: Any) -> Any:
+        by_slider = ctx.triggered_id == ids("slid")
         try:
-            query = _asked(asked, slid if ctx.triggered_id == ids("slider") else typed)
+            query = _asked(asked, slid if by_slider else typed)
         except InvalidQuery as wrong:
             return (*[no_update] * 4, f"{wrong.sentence} {wrong.next_step}", no_update, no_update, no_update)
         card = model_cards.card(viewer, screen.sources, query)
         found = card.replay
-        if not isinstance(found, ReplayPart):
+        if not isinstance(found, ReplayPart) or found.first is None:
             return (*[no_update] * 4, "This list cannot be counted now.", no_update, no_update, no_update)
-        return (
-            _bars(found), _choice(card, found), _tabs(query), _versus(card), found.note, str(found.first or ""),
-            found.first or no_update, query.to_url(),
-        )  # fmt: skip
+        # A slider in hand keeps its place: an answer that comes late must not pull it back.
+        box, slider = (str(found.first), no_update) if by_slider else (str(found.first), found.first)
+        links = (_choice(card, found), _tabs(query), _versus(card))
+        return (_bars(found), *links, found.note, box, slider, query.to_url())
 
+    screen.clientside(
+        "models", "settled", Output(ids("slid"), "data"), Input(ids("slider"), "value"), prevent_initial_call=True
+    )
     screen.clientside(
         "ll", "address", Output(ids("sink"), "title"), Input(ids("href"), "data"), prevent_initial_call=True
     )
@@ -144,7 +149,7 @@ def _control(found: ReplayPart) -> Any:
     slider = html.Label(
         [
             html.Span(f"{found.first_label}, slider", className="ll-hidden"),
-            dcc.Input(id=ids("slider"), type="range", min=1, max=found.most, step=1, value=found.first, debounce=0.08),
+            dcc.Input(id=ids("slider"), type="range", min=1, max=found.most, step=1, value=found.first),
         ],
         className="ll-mc-slider",
     )

@@ -1,4 +1,4 @@
-"""A model's card in a real browser: the slider moves bars and address, a wrong number moves nothing, tabs keep the view."""
+"""A model's card in a real browser: the slider moves bars and address, a wrong number moves nothing, tabs keep it."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_moving_the_number_moves_bars_links_and_address(bakery: Any, sign_in: An
     assert by_box["model-href"] == {"data": "/models/kuendigung?first=9"}
     assert by_box["model-slider"] == {"value": 9}
     assert "/models/kuendigung?tab=versions&first=9" in texts(by_box["model-tabs"])
-    by_slider = shown(bakery.fire(client, BARS, ["9", 31], asked, changed=["model-slider.value"]))
+    by_slider = shown(bakery.fire(client, BARS, ["9", 31], asked, changed=["model-slid.data"]))
     assert by_slider["model-first"] == {"value": "31"}
     assert "In the first 31 of " in " ".join(texts(by_slider["model-bars"]))
 
