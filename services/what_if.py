@@ -146,7 +146,7 @@ def _stand(viewer: Viewer, sources: Sources, query: WhatIfQuery, *, moving: bool
     name = query.list or next((n for n, m in sources.workspace.models.models.items() if m.lead), "")
     model = sources.workspace.models.models.get(name)
     if model is None or not query.key or len(query.key) > LONGEST_KEY:
-        raise NotFound("There is no such lead in your list.")
+        raise NotFound("There is no such lead in your list.", next_step="Go back to your list.")
     access.require(viewer, "leads:read", model.scored.dataset)
     run = _run_while_moving(sources, name) if moving else runs.current_run(sources, name)
     if run is None:
@@ -209,7 +209,7 @@ def _answer(viewer: Viewer, sources: Sources, stand: _Stand, query: WhatIfQuery)
         )
     except NotMovable as problem:
         told = f"There is no input “{problem.feature[:40]}” that you can change."
-        audit.record(viewer, sources, "what_if.refused", _resource(stand, query), allowed=False, reason=told)
+        audit.denied(viewer, sources, "what_if.refused", _resource(stand, query), told)
         raise InvalidQuery(told, next_step="Open the what-if from the lead again.") from problem
     response = _explained(
         lambda: what_if.respond(
@@ -295,7 +295,7 @@ def _row(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> tupl
     kinds = {f.name: str(f.type) for f in sources.lake.schema(run.scores)}
     found = _rows(sources, asked, lead_query.key_filter(model, query.key or "", kinds), (Order("row_id"),), 1)
     if not found:
-        raise NotFound("There is no such lead in your list.")
+        raise NotFound("There is no such lead in your list.", next_step="Go back to your list.")
     return asked, found[0]
 
 
