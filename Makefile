@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install --disable-pip-version-check --require-hashes
 RUN_STAMP := $(VENV)/installed-$(shell cksum < requirements.txt | tr ' ' -)
 DEV_STAMP := $(VENV)/installed-dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' -)
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
-	--strip-extras --no-emit-index-url --no-emit-trusted-host --no-header
+	--strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check bench bench-full browser lock clean
@@ -51,7 +51,7 @@ lock: ## Pin requirements*.txt anew, exactly and with hashes
 	$(COMPILE) --output-file requirements.txt requirements.in
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 	@rm -rf $(VENV)/lock
-	@if grep -nE '://|--(extra-)?index-url|--trusted-host|@ file' requirements.txt requirements-dev.txt; then \
+	@if grep -nE '://|^ *--[^h]|@ file' requirements.txt requirements-dev.txt; then \
 	  echo "The pinned files name an address of this machine: remove it."; exit 1; fi
 
 clean: ## Remove caches and what tests built; never instance/
