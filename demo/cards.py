@@ -21,7 +21,7 @@ Measure = Callable[[np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True)
-class Tested:
+class Trial:
     """Test rows: what happened, what the model said and what the rule says (higher is likelier, or the amount)."""
 
     household: np.ndarray
@@ -29,9 +29,9 @@ class Tested:
     model: np.ndarray
     rule: np.ndarray
 
-    def part(self, rows: np.ndarray) -> Tested:
+    def part(self, rows: np.ndarray) -> Trial:
         """Some of the rows."""
-        return Tested(self.household[rows], self.outcome[rows], self.model[rows], self.rule[rows])
+        return Trial(self.household[rows], self.outcome[rows], self.model[rows], self.rule[rows])
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def said_to_happened(outcome: np.ndarray, score: np.ndarray) -> float:
     return float(score.sum() / outcome.sum())
 
 
-def figures(tested: Tested, asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
+def figures(tested: Trial, asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
     """The figure of the model and that of the rule, each with its interval, and in the note how far they differ."""
     drawn = _draws(tested.household)
     model = np.array([asked.measure(tested.outcome[d], tested.model[d]) for d in drawn])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from demo import cards, registering, training
-from demo.cards import Asked, Tested
+from demo.cards import Asked, Trial
 from demo.training import Trained
 
 LARGEST = 18
@@ -128,7 +128,7 @@ def scores(trained: Trained, rows: pd.DataFrame) -> np.ndarray:
     return np.asarray(found)
 
 
-def _card(trained: Trained, test: pd.DataFrame, parts: list[tuple[Tested, Asked]], *, said: Tested) -> dict[str, Any]:
+def _card(trained: Trained, test: pd.DataFrame, parts: list[tuple[Trial, Asked]], *, said: Trial) -> dict[str, Any]:
     pairs = [cards.figures(tested, asked) for tested, asked in parts]
     share = Asked("said", "Said in all, of what happened", cards.said_to_happened, "neutral", "percent")
     model = [ours for ours, _ in pairs] + [cards.figures(said, share)[0]]
@@ -145,8 +145,8 @@ def _card(trained: Trained, test: pd.DataFrame, parts: list[tuple[Tested, Asked]
     }
 
 
-def _tested(test: pd.DataFrame, outcome: pd.Series, *, score: np.ndarray, rule: pd.Series) -> Tested:
-    return Tested(test.household_id.to_numpy(), outcome.to_numpy(float), score, rule.to_numpy(float))
+def _tested(test: pd.DataFrame, outcome: pd.Series, *, score: np.ndarray, rule: pd.Series) -> Trial:
+    return Trial(test.household_id.to_numpy(), outcome.to_numpy(float), score, rule.to_numpy(float))
 
 
 def _share_in_first(outcome: np.ndarray, score: np.ndarray, share: float) -> float:
