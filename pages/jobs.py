@@ -169,12 +169,11 @@ def _job(job: JobLine, sources: Sources, at: datetime) -> Any:
     title = f"{job.label}: {_subject(job, sources)}"
     cancel = forms.button({"type": ids("cancel"), "job": job.id}, "Cancel", about=title) if job.can_cancel else None
     bar = html.Progress(value=str(job.progress), max="100", **{"aria-label": title}) if job.state == "running" else None
+    share = f"{job.progress} %" if job.state == "running" else ""
     return html.Article(
         [
             html.Div([html.Strong(title), html.Span(f"{job.owner}, {since}", className="ll-soft ll-small")]),
-            html.Div(
-                [bar, html.Span(f"{job.progress} %" if bar else "", className="ll-job-share")], className="ll-job-bar"
-            ),
+            html.Div([bar, html.Span(share, className="ll-job-share")], className="ll-job-bar"),
             html.P(job.message, id={"type": ids("said"), "job": job.id}, className="ll-job-said"),
             cancel,
         ],
