@@ -145,8 +145,8 @@ class Metric(Definition):
     """The only definition of a number.
 
     ``simple`` shows ``measure``. ``ratio`` is the sum of ``numerator`` over the sum of ``denominator``
-    (measures; a list is added up), never an average of ratios. ``derived`` adds the metrics in ``plus`` and takes away those in
-    ``minus``. ``cumulative`` is ``measure`` from the start of the ``since`` grain to the end of the period.
+    (measures; a list is added up), never an average of ratios. ``derived`` adds the metrics in ``plus`` and takes away
+    those in ``minus``. ``cumulative`` is ``measure`` from the start of the ``since`` grain to the end of the period.
     """
 
     label: str

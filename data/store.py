@@ -73,7 +73,7 @@ class Store:
         with self.engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return False
-            return connection.scalar(text("select version_num from alembic_version")) == head
+            return bool(connection.scalar(text("select version_num from alembic_version")) == head)
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database; only the worker calls this."""

@@ -13,9 +13,14 @@ import yaml
 from pydantic import ValidationError
 
 from data import workspace_checks
-from data.definitions import AccessFile, LakeFile, MetricsFile, ModelsFile, Workspace
+from data.definitions import AccessFile, Definition, LakeFile, MetricsFile, ModelsFile, Workspace
 
-FILES = {"lake.yml": LakeFile, "metrics.yml": MetricsFile, "models.yml": ModelsFile, "access.yml": AccessFile}
+FILES: dict[str, type[Definition]] = {
+    "lake.yml": LakeFile,
+    "metrics.yml": MetricsFile,
+    "models.yml": ModelsFile,
+    "access.yml": AccessFile,
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class _Lines(yaml.SafeLoader):
     Under YAML 1.1 the keys ``on`` and ``no`` would be booleans.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         letter: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
         for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
