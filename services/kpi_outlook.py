@@ -189,7 +189,7 @@ def _spread(desk: Desk, metric: str, starts: Sequence[date], value: float | None
 
 def _point(desk: Desk, metric: str, first: date, value: float | None) -> Point:
     said = words.shown(value, desk.book.metric(metric), desk.book.lake)
-    return Point(first, words.week_label(first, desk.book.lake), value, said.text, said.exact)
+    return Point(first, words.week_label(first), value, said.text, said.exact)
 
 
 def _sentence(

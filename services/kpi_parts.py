@@ -85,7 +85,7 @@ class Frame:
     @property
     def trend_axis(self) -> tuple[str, ...]:
         """The names of the trend's places, also those that have not happened yet."""
-        return tuple(words.axis_label(p, self.period, self.lake) for p in self._pieces(self.period.last))
+        return tuple(words.axis_label(p, self.period) for p in self._pieces(self.period.last))
 
     def _pieces(self, through: date) -> tuple[Period, ...]:
         return pieces(Span(self.period.first, self.period.last), self.trend_grain, through)
@@ -93,12 +93,12 @@ class Frame:
     @property
     def period_label(self) -> str:
         """The period in words."""
-        return words.period_label(self.period, self.lake)
+        return words.period_label(self.period)
 
     @property
     def against_label(self) -> str:
         """The comparison in words; "" without one."""
-        return words.span_label(self.before, self.lake) if self.before else ""
+        return words.span_label(self.before) if self.before else ""
 
     def metric(self, name: str) -> Metric:
         """A metric's definition."""
@@ -114,7 +114,7 @@ def line_points(frame: Frame, metric: str, periods: tuple[Period, ...], find: Lo
     """A metric's values along periods; an unfinished one says how much of it has happened."""
     found = []
     for period in periods:
-        label = words.bucket_label(period, frame.lake)
+        label = words.bucket_label(period)
         made = point(frame, metric, period.span, find, label=label)
         found.append(replace(made, complete=period.complete, note=words.progress(period)))
     return tuple(found)
@@ -139,9 +139,7 @@ def card(frame: Frame, metric: str, facts: Facts, origin: Origin) -> Card:
         change=words.change(now, before, about, frame.lake),
         against=frame.against_label,
         spark=line_points(frame, metric, frame.buckets, find),
-        spark_before=tuple(
-            point(frame, metric, s, find, label=words.span_label(s, frame.lake)) for s in frame.buckets_before
-        ),
+        spark_before=tuple(point(frame, metric, s, find, label=words.span_label(s)) for s in frame.buckets_before),
         level=None if frame.period.unit == "custom" else before,
         goal=goal(frame, metric, now),
         origin=origin,
@@ -191,7 +189,7 @@ def trend(frame: Frame, facts: Facts, origin: Origin) -> Trend:
         points=points,
         before=before,
         period=frame.period_label,
-        against=words.span_label(whole, frame.lake) if whole and earlier else "",
+        against=words.span_label(whole) if whole and earlier else "",
         origin=origin,
         note=words.progress(frame.period),
     )

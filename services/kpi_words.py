@@ -16,6 +16,7 @@ from services import wording
 from services.kpi_answers import Card, Change, Headline, Phrase, Tick, Verdict, Word
 from services.wording import MINUS, NBSP, Shown
 
+DATES = "en"
 DASH = "\N{EN DASH}"
 UNCHANGED = 0.0005
 DAYS_OF_WEEK = 7
@@ -87,25 +88,25 @@ def judged(word: Word, good: Direction) -> Verdict:
     return "good" if word == good else "bad"
 
 
-def span_label(span: Span, lake: LakeFile) -> str:
+def span_label(span: Span) -> str:
     """Days in words: "December 2017", "Q4 2017", "25–31 Dec 2017", "28 Dec 2017 – 3 Jan 2018"."""
     first, last = span.first, span.until
     calendar: tuple[tuple[Grain, str], ...] = (("month", "LLLL y"), ("quarter", "QQQ y"), ("year", "y"))
     for grain, pattern in calendar:
         if first == start_of(first, grain) and last == end_of(first, grain):
-            return format_date(first, pattern, locale=lake.locale)
+            return format_date(first, pattern, locale=DATES)
     if first == last:
         return wording.day(first)
     if (first.year, first.month) == (last.year, last.month):
         return f"{first.day}{DASH}{wording.day(last)}"
     if first.year == last.year:
-        return f"{format_date(first, 'd MMM', locale=lake.locale)} {DASH} {wording.day(last)}"
+        return f"{format_date(first, 'd MMM', locale=DATES)} {DASH} {wording.day(last)}"
     return f"{wording.day(first)} {DASH} {wording.day(last)}"
 
 
-def period_label(period: Period, lake: LakeFile) -> str:
+def period_label(period: Period) -> str:
     """The whole period in words, also while it runs."""
-    return span_label(Span(period.first, period.last), lake)
+    return span_label(Span(period.first, period.last))
 
 
 def progress(period: Period) -> str:
@@ -113,19 +114,19 @@ def progress(period: Period) -> str:
     return "" if period.complete else f"{period.days} of {period.of_days} days"
 
 
-def bucket_label(period: Period, lake: LakeFile) -> str:
+def bucket_label(period: Period) -> str:
     """A point of a line: "25 Dec", "Week of 25 Dec", "Dec 2017", "Q4 2017"."""
     if period.unit == "week":
-        return week_label(period.first, lake)
+        return week_label(period.first)
     patterns = {"day": "EEE d MMM", "month": "LLL y", "quarter": "QQQ y"}
-    return format_date(period.first, patterns.get(period.unit, "y"), locale=lake.locale)
+    return format_date(period.first, patterns.get(period.unit, "y"), locale=DATES)
 
 
-def axis_label(period: Period, whole: Period, lake: LakeFile) -> str:
+def axis_label(period: Period, whole: Period) -> str:
     """A place on a time axis, short: "Mon 25" within a week, else "25 Dec", "Dec", "Q4"."""
     days = "EEE d" if whole.of_days <= DAYS_OF_WEEK else "d MMM"
     patterns = {"day": days, "week": "d MMM", "month": "LLL", "quarter": "QQQ"}
-    return format_date(period.first, patterns.get(period.unit, "y"), locale=lake.locale)
+    return format_date(period.first, patterns.get(period.unit, "y"), locale=DATES)
 
 
 def ticks(values: Sequence[float], metric: Metric, lake: LakeFile) -> tuple[Tick, ...]:
@@ -156,9 +157,9 @@ def _tick_text(value: float, step: float, metric: Metric, lake: LakeFile) -> str
     return re.sub(rf"(?:{mark}|({mark}\d*?[1-9]))0*(?!\d)", r"\1", text)
 
 
-def week_label(first: date, lake: LakeFile) -> str:
+def week_label(first: date) -> str:
     """Seven days as a point of a line: "Week of 25 Dec"."""
-    return f"Week of {format_date(first, 'd MMM', locale=lake.locale)}"
+    return f"Week of {format_date(first, 'd MMM', locale=DATES)}"
 
 
 def number(count: int) -> str:
@@ -217,7 +218,7 @@ def headline(cards: Sequence[Card], driver: tuple[str, str, str] | None, period:
         key=lambda c: -abs(c.change.relative or 0.0) if c.change else 0.0,
     )
     if not changed:
-        return plain(cards[0], period, lake)
+        return plain(cards[0], period)
     lead = by_name[driver[0]] if driver and driver[0] in by_name else changed[0]
     start = "" if period.complete else f"In the first {period.days} of {period.of_days} days, "
     name = inside(lead.label, lake) if start else lead.label
@@ -239,8 +240,8 @@ def _moved(card: Card, name: str) -> Phrase:
     return Phrase(f"{name} {moved(card)}", card.href)
 
 
-def plain(card: Card, period: Period, lake: LakeFile) -> Headline:
+def plain(card: Card, period: Period) -> Headline:
     """The first number by itself, where nothing can be compared."""
     so_far = "" if period.complete else f" so far ({progress(period)})"
     said = Phrase(f"{card.label}: {card.value.text}", card.href)
-    return Headline((said, Phrase(f" in {period_label(period, lake)}{so_far}.")))
+    return Headline((said, Phrase(f" in {period_label(period)}{so_far}.")))
