@@ -14,9 +14,10 @@ from services.model_answers import CalibrationPart, SaidPoint, SegmentLine, Segm
 from services.model_past import Past, Rows
 from services.model_query import EVERY
 from services.model_words import Words
+from services.wording import NBSP
 
 MOST_MEMBERS, MOST_DIMENSIONS = 12, 8
-MOST_LINES, MOST_SMALL = 8, 4
+MOST_LINES, MOST_SMALL = 8, 3
 RULE_DIMENSION = "rule"
 
 
@@ -118,7 +119,7 @@ def _line(past: Past, found: performance.Segment, axis: tuple[float, float]) -> 
     return SegmentLine(
         dimension=dimension,
         member=member,
-        rows_text=wording.count(found.rows, past.noun),
+        rows_text=f"{found.rows:,}{NBSP}{'row' if found.rows == 1 else 'rows'}",
         value=None if quality is None else _place(quality.value, axis),
         low=0.0 if quality is None else _place(quality.low, axis),
         high=0.0 if quality is None else _place(quality.high, axis),

@@ -396,11 +396,12 @@ def importance(viewer: Viewer, sources: Sources, facts: Facts) -> ImportancePart
         rest = math.fsum(value for _, value in folded)
         label = f"Other information ({len(folded)} inputs)" if hidden else f"{len(folded)} other inputs"
         bars.append(ImportanceBar(label, rest / total, _share_text(sources, rest / total), "All that is left.", True))
+    first = _input_label(sources, use, shown[0][0]) if shown else ""
     source = (
         f"Mean size of the contributions over all {wording.count(run.rows, use.words.entity)} of the company "
         "that version {version} scored."
     )
-    return ImportancePart(_importance_title(use, shown, total), tuple(bars), source.format(version=run.version))
+    return ImportancePart(_importance_title(first, shown, total), tuple(bars), source.format(version=run.version))
 
 
 def _importance_bar(sources: Sources, use: ModelUse, name: str, sizes: tuple[float, float]) -> ImportanceBar:
@@ -408,7 +409,7 @@ def _importance_bar(sources: Sources, use: ModelUse, name: str, sizes: tuple[flo
     feature = use.features.get(name)
     unit = "log-odds" if use.task == "classification" else "units of the prediction"
     detail = f"{feature.description} " if feature is not None and feature.description else ""
-    label = feature.label if feature is not None else name
+    label = _input_label(sources, use, name)
     text = _share_text(sources, value / total)
     return ImportanceBar(label, value / total, text, f"{detail}Mean |SHAP| {value:.3g} in {unit}.")
 
@@ -417,10 +418,17 @@ def _share_text(sources: Sources, share: float) -> str:
     return wording.shown(share, "percent", None, sources.workspace.lake).text
 
 
-def _importance_title(use: ModelUse, shown: list[tuple[str, float]], total: float) -> str:
+def _input_label(sources: Sources, use: ModelUse, name: str) -> str:
+    """An input in the workspace's words: its feature's label, else its column's, else its name."""
+    columns = sources.workspace.lake.datasets[use.scored.dataset].columns
+    if name in use.features:
+        return use.features[name].label
+    return columns[name].label if name in columns else name
+
+
+def _importance_title(first: str, shown: list[tuple[str, float]], total: float) -> str:
     if not shown:
         return "What it looks at is hidden from you."
-    first = use.features[shown[0][0]].label if shown[0][0] in use.features else shown[0][0]
     reached = 0.0
     for count, (_, value) in enumerate(shown, 1):
         reached += value

@@ -453,7 +453,7 @@ def test_groups_are_made_of_visible_words_only(bakery_sources: Sources, boss: Vi
     part = model_checks.segments(past_of(bakery_sources, boss, history()))
     assert {line.dimension for line in part.lines} == {"", "Tour", "Ort"}
     worst = part.lines[0]
-    assert (worst.member, worst.weaker, worst.rows_text) == ("Saison Herbst/2023", True, f"300{NB}Verträge")
+    assert (worst.member, worst.weaker, worst.rows_text) == ("Saison Herbst/2023", True, f"300{NB}rows")
     assert part.title == "Clearly weaker for Saison Herbst/2023."
 
 
