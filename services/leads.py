@@ -177,6 +177,8 @@ def why_of(
 ) -> Why | None:
     """Why a row has its score; None while nothing is stored about it."""
     try:
+        if not _explains(sources, found):
+            return None
         shap = next(iter(_stored(sources, found, found.run.explanations, [row["row_id"]]).to_pylist()), None)
         if not shap or not inputs:
             return None
@@ -203,6 +205,8 @@ def reasons_of(
     if not ids:
         return {}
     try:
+        if not _explains(sources, found):
+            return {}
         shap = _stored(sources, found, found.run.explanations, ids)
         inputs = _stored(sources, found, found.run.inputs, ids)
         known = np.intersect1d(shap.column("row_id").to_numpy(), inputs.column("row_id").to_numpy())
@@ -313,6 +317,14 @@ def _named_by(sources: Sources, found: Asked) -> str:
 
 def _field(found: Asked, role: str) -> str:
     return next((c.field for c in found.columns if c.role == role), "")
+
+
+def _explains(sources: Sources, found: Asked) -> bool:
+    """Does the run hold a value for each feature that is declared now? After a change of the workspace it does not,
+    until the next run.
+    """
+    stored = {n.removeprefix("shap_") for n in sources.lake.schema(found.run.explanations).names if n[:5] == "shap_"}
+    return stored == set(found.model.features)
 
 
 def _named(viewer: Viewer, found: Asked) -> frozenset[str]:

@@ -161,6 +161,8 @@ def test_a_missing_table_is_one_sentence(own_bakery: House) -> None:
         "-2+3",
         "@SUM(A1)",
         "\t=1",
+        "\tx",
+        "\rx",
         "\r=1",
         "\n=1",
         "\x00=1",

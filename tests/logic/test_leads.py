@@ -403,6 +403,24 @@ def test_without_stored_reasons_the_list_lives_on(own_bakery: House, table: str)
     assert lead.why is None and lead.score.text == found.rows[0].score.text
 
 
+@pytest.mark.parametrize("change", ["one more", "one less"])
+def test_after_a_change_of_the_features_the_list_waits_for_its_reasons(
+    own_bakery: House, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """The run was made for other features: the list stands, reasons come with the next run."""
+    known = own_bakery.sources.workspace.models.models
+    features = dict(known["kuendigung"].features)
+    if change == "one more":
+        features["neu"] = features["rabatt"]
+    else:
+        del features["rabatt"]
+    changed = known["kuendigung"].model_copy(update={"features": features})
+    monkeypatch.setitem(known, "kuendigung", changed)
+    found = block(own_bakery, "aussendienst")
+    assert found.total == 60 and not any(r.explained for r in found.rows)
+    assert leads.lead(own_bakery.viewer("aussendienst"), own_bakery.sources, found.rows[0].key, OPEN).why is None
+
+
 def test_damaged_scores_are_one_sentence(own_bakery: House) -> None:
     for file in (own_bakery.sources.settings.published / "scores_kuendigung").glob("*.parquet"):
         file.write_bytes(b"PAR1 broken")
