@@ -49,7 +49,7 @@ def refresh(
 
 def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
     """Publish one dataset if its files changed: "published", "unchanged", "awaited" (the demo is still making its
-    file), or why it was held back.
+    file, or making it anew), or why it was held back.
     """
     lake = sources.workspace.lake
     with sources.store.read() as session:
@@ -65,6 +65,8 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
         lake, name, raw=sources.settings.lake, published=sources.settings.published, attached=attached
     )
     if isinstance(made, Rejected):
+        if being_made:
+            return "awaited"
         _hold_back(sources, made)
         return made
     _point_to(sources, made)

@@ -19,7 +19,7 @@ from services.supervision import Ended, Processes
 WEB, WORKER, BUILD = "The web process", "The worker", "The preparation of the demo"
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py")
 LOOK_SECONDS = 0.05
-RESTARTS = 3
+RESTARTS, RESTART_SECONDS = 3, 600.0
 Say = Callable[[str], None]
 
 
@@ -52,12 +52,12 @@ def run(settings: Settings, root: Path, say: Say) -> int:
 
 
 class _Run:
-    """One run: what was started, what was said, how often the worker was started again."""
+    """One run: what was started, what was said, when the worker was started again."""
 
     def __init__(self, settings: Settings, root: Path, say: Say) -> None:
         self._settings, self._say = settings, say
         self._processes = Processes(root)
-        self._restarts = 0
+        self._restarts: list[float] = []
         self._told = False
         self._served = False
 
@@ -92,13 +92,18 @@ class _Run:
             if ended.code:
                 self._say(f"{BUILD} {ended.how}. Pages show what is there; the next start goes on with it.")
             return True
-        if ended.name == WORKER and self._restarts < RESTARTS:
-            self._restarts += 1
+        if ended.name == WORKER and self._may_restart():
             self._say(f"{WORKER} {ended.how}. It is started again and goes on where it was.")
             self._processes.start(WORKER, self._command("worker"))
             return True
         self._say(f"{ended.name} {ended.how}, so everything is ended. Look into {self._settings.instance / 'logs'}.")
         return False
+
+    def _may_restart(self) -> bool:
+        """Three times in ten minutes; a worker that ends more often has a reason that a restart does not mend."""
+        now = time.monotonic()
+        self._restarts = [at for at in self._restarts if now - at < RESTART_SECONDS] + [now]
+        return len(self._restarts) <= RESTARTS
 
     def _answers(self) -> bool:
         try:

@@ -32,7 +32,8 @@ def due(sources: Sources) -> Iterator[Due]:
     """Work that changed files, a moved alias or a changed definition ask for."""
     changed = refresh.changed(sources)
     if changed:
-        yield Due("publish", "", repr(sorted(changed.items())))
+        made = " while the demo is made" if jobs.being_built(sources) else ""
+        yield Due("publish", "", repr(sorted(changed.items())) + made)
     registry = admissions.change(sources)
     if registry:
         yield Due("sync", "", registry)

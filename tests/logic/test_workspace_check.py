@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
-from data.tables import CatalogueVersion, Person, ScoreRun
-from services import jobs, locks, refresh, workspace_check
+from data.tables import CatalogueVersion, Person, Publication, ScoreRun
+from services import job_work, jobs, locks, refresh, workspace_check
 from services.errors import Forbidden
 from services.operator import operator
 from services.sources import Sources
@@ -67,10 +67,6 @@ def test_a_file_held_back_is_watched_while_the_last_version_serves(sources: Sour
 
 
 def test_a_dataset_that_was_never_published_is_bad(sources: Sources):
-    from sqlalchemy import delete
-
-    from data.tables import Publication
-
     with sources.store.begin() as session:
         session.execute(delete(Publication).where(Publication.dataset == "abnehmer"))
     assert "was never published." in said(sources, "bad")
@@ -135,8 +131,6 @@ def test_nobody_who_may_manage_people_is_bad(sources: Sources):
 
 
 def test_a_job_that_failed_last_is_watched(sources: Sources):
-    from services import job_work
-
     job_id = jobs.enqueue(sources, "sync")
     job_work.end(sources, job_id, [job_work.outcome("The registry does not answer.", ok=False)])
     assert "Read the registry failed last: The registry does not answer." in said(sources, "watch")
