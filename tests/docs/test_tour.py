@@ -8,7 +8,9 @@ import pytest
 
 from tests.rules.code import ROOT
 
-STEP = re.compile(r"^\d\. \*([\w ]+)\* · \[`[^`]+`\]\(http://127\.0\.0\.1:8050(/[^)]*)\)(.+?)(?=^\d\. |\Z)", re.M | re.S)
+STEP = re.compile(
+    r"^\d\. \*([\w ]+)\* · \[`[^`]+`\]\(http://127\.0\.0\.1:8050(/[^)]*)\)(.+?)(?=^\d\. |\Z)", re.M | re.S
+)
 WHO = {"Executive": "executive", "Sales North": "seller", "Analyst": "analyst", "Sales manager": "sales_manager"}
 TOUR = (ROOT / "README.md").read_text(encoding="utf-8").partition("## A tour")[2].partition("\n!")[0]
 STEPS = STEP.findall(TOUR)
