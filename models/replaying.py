@@ -16,7 +16,9 @@ from models.performance import Interval
 
 Judgement = Literal["better", "same", "worse"]
 SEED = 2017
-MOST_DRAWS, FEWEST_DRAWS, MOST_CELLS = 1_000, 200, 1_000_000
+MOST_DRAWS, FEWEST_DRAWS, MOST_DRAWN = 1_000, 200, 1_000_000
+MOST_CELLS, BUCKETS = 20_000, 100
+NEGLIGIBLE = 1e-12
 TAIL = 0.025
 
 
@@ -135,17 +137,38 @@ def _read(past: PastList, first: int, rng: np.random.Generator) -> tuple[_Readin
     """Successes by the model and by the rule, on the same draws.
 
     Rows that neither ranking can reach within a draw are drawn as one cell: this is the same bootstrap, and its cost
-    grows with ``first``, not with the list.
+    grows with ``first``, not with the list. Where that still leaves too many cells, neighbours in a ranking share one
+    of a hundred buckets; the count itself is always exact.
     """
-    by_model = _groups(past.score, first)
-    by_rule = _groups(past.rule, first) if past.rule is not None else np.zeros(len(past), dtype=np.int64)
+    success = (past.outcome > 0.5).astype(np.int64)
+    rankings = [_groups(past.score, first), _groups(past.rule, first) if past.rule is not None else 0 * success]
+    itself = [float(_taken(np.ones((1, len(past))), success, by, first)[0]) for by in rankings]
+    cells, counts = _cells(rankings, success)
+    if len(counts) > MOST_CELLS:
+        cells, counts = _cells([_coarse(by) for by in rankings], success)
+    draws = int(np.clip(MOST_DRAWN // len(counts), FEWEST_DRAWS, MOST_DRAWS)) if first < len(past) else 0
+    drawn = rng.multinomial(len(past), counts / len(past), size=draws)
+    model, rule = (
+        _Reading(value, _taken(drawn, cells[2], by, first)) for value, by in zip(itself, cells[:2], strict=True)
+    )
+    return model, rule
+
+
+def _cells(rankings: Sequence[np.ndarray], success: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Rows alike in both rankings and in outcome as one: (place by model, place by rule, outcome), and how many."""
+    by_model, by_rule = rankings
     width = int(by_rule.max()) + 1
-    cells, counts = np.unique((by_model * width + by_rule) * 2 + (past.outcome > 0.5), return_counts=True)
-    by_model, by_rule, success = cells // 2 // width, cells // 2 % width, cells % 2
-    draws = int(np.clip(MOST_CELLS // len(counts), FEWEST_DRAWS, MOST_DRAWS)) if first < len(past) else 0
-    drawn = np.vstack([counts[None, :], rng.multinomial(len(past), counts / len(past), size=draws)])
-    model, rule = (_taken(drawn, success, by, first) for by in (by_model, by_rule))
-    return _Reading(float(model[0]), model[1:]), _Reading(float(rule[0]), rule[1:])
+    codes, counts = np.unique((by_model * width + by_rule) * 2 + success, return_counts=True)
+    return (codes // 2 // width, codes // 2 % width, codes % 2), counts
+
+
+def _coarse(group: np.ndarray) -> np.ndarray:
+    """Groups joined to buckets of about as many rows; what lies beyond reach stays by itself."""
+    counts = np.bincount(group)
+    starts = np.cumsum(counts) - counts
+    within = max(1, int(starts[-1]))
+    buckets: np.ndarray = np.minimum(starts * BUCKETS // within, BUCKETS)[group]
+    return buckets
 
 
 def _groups(value: np.ndarray, first: int) -> np.ndarray:
@@ -187,10 +210,13 @@ def _interval(reading: _Reading) -> Interval:
 
 
 def _random(lists: Sequence[PastList], first: int) -> Interval:
-    chances = np.ones(1)
+    chances, least = np.ones(1), 0
     for past in lists:
-        chances = np.convolve(chances, hypergeometric(len(past), past.successes, min(first, len(past))))
+        one = hypergeometric(len(past), past.successes, min(first, len(past)))
+        likely = np.flatnonzero(one > NEGLIGIBLE)
+        chances = np.convolve(chances, one[likely[0] : likely[-1] + 1])
+        least += int(likely[0])
     below = np.cumsum(chances)
     low, high = np.searchsorted(below, [TAIL, 1 - TAIL])
     mean = sum(min(first, len(past)) * past.successes / len(past) for past in lists)
-    return Interval(float(mean), float(low), float(min(high, len(chances) - 1)))
+    return Interval(float(mean), float(least + low), float(least + min(high, len(chances) - 1)))

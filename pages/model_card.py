@@ -124,8 +124,9 @@ def _replay(card: ModelCard) -> Any:
 
 
 def _about_state(card: ModelCard) -> Any:
-    """A model without scores: what is known of it, and no figure."""
-    return parts.section("Where it stands", _note(card.state.sentence, card.state.next_step, card.state.tone))
+    """A model without scores: what to do, or what is being done; no figure."""
+    heading = "What is being computed" if card.state.standing == "building" else "What to do"
+    return parts.section(heading, _note(card.state.next_step or card.state.sentence, "", card.state.tone))
 
 
 def _choice(card: ModelCard, found: ReplayPart) -> Any:

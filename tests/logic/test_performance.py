@@ -305,6 +305,32 @@ def test_no_list_and_no_success_are_answers_too() -> None:
     assert (none.model, none.random, none.rule) == (Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0, 0.0), None)
 
 
+def test_buckets_change_no_count_and_hardly_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = past(6_000, ties=False)
+    exact = replaying.replay([one], 2_000)
+    monkeypatch.setattr(replaying, "MOST_CELLS", 1_000)
+    coarse = replaying.replay([one], 2_000)
+    assert (coarse.model.value, coarse.rule.value, coarse.random) == (  # type: ignore[union-attr]
+        exact.model.value,
+        exact.rule.value,  # type: ignore[union-attr]
+        exact.random,
+    )
+    assert _range(coarse.model) == pytest.approx(_range(exact.model), rel=0.02)
+    assert _range(coarse.against_rule) == pytest.approx(_range(exact.against_rule), abs=6.0)
+
+
+@pytest.mark.timeout(60)
+def test_a_million_rows_taken_by_half_cost_seconds_not_minutes() -> None:
+    rng = np.random.default_rng(0)
+    score = rng.random(400_000)
+    big = PastList(score, rng.random(400_000), (rng.random(400_000) < score).astype(float))
+    found = replaying.replay([big, big], 200_000)
+    low, high = hypergeom.ppf([0.025, 0.975], 400_000, big.successes, 200_000)
+    assert found.random.low == pytest.approx(2 * low, rel=0.01)
+    assert found.random.high == pytest.approx(2 * high, rel=0.01)
+    assert found.judgement == "better"
+
+
 def test_ten_times_the_rows_cost_no_more_cells() -> None:
     """The bootstrap's cost grows with the capacity: what cannot be reached is one cell."""
     groups = [len(np.unique(replaying._groups(past(rows).score, 100))) for rows in (1_000, 100_000)]
