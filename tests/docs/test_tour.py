@@ -1,4 +1,4 @@
-"""The README's tour says what the running demo shows: every figure in bold is read from the page that its step opens."""
+"""The README's tour says what the running demo shows: every figure in bold is read from the page of its step."""
 
 from __future__ import annotations
 
