@@ -67,6 +67,7 @@ def when_ready(server):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    server.spawn_worker()
     server.kill_worker(first, signal.SIGTERM)
 
 
