@@ -86,8 +86,7 @@ def after_dash(app: Dash, screen: Screen) -> None:
 
     @app.server.before_request
     def authorise() -> Any:
-        who = _screen.viewer()
-        if who is None:
+        if request.path.startswith(PUBLIC_PREFIXES) or _screen.viewer() is None:
             return None
         if request.path == "/_dash-update-component":
             return _callback_refused(app, request)

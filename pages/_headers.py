@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from dash import Dash, hooks
-from flask import Response, g, request
+from flask import Flask, Response, g, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_wtf.csrf import generate_csrf
 
 from components.shell import HEAD_SCRIPT
@@ -14,8 +15,18 @@ from pages import _bundles
 CACHED = ("/_dash-component-suites/", "/assets/")
 
 
+class _Sessions(SecureCookieSessionInterface):
+    """The session's cookie, except on code: that is the same for everybody, and a cache must not keep one a cookie."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the cookie where it changed, and say that the answer depends on it."""
+        if not request.path.startswith(CACHED):
+            super().save_session(app, session, response)
+
+
 def add(app: Dash, *, https: bool) -> None:
     """Put the headers on every response, errors included."""
+    app.server.session_interface = _Sessions()
 
     @app.server.after_request
     def headers(response: Response) -> Response:
