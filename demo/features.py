@@ -14,23 +14,25 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from demo import lake_build
+
 LAST_DAY = pd.Timestamp("2017-12-31")
 USUAL, RECENT, AHEAD = 91, 28, 28
 SHORTEST_HISTORY = 28
 LAST_TRAINING_END = pd.Timestamp("2017-09-24")
 FIRST_WEEK, LAST_TRAINING_WEEK = pd.Timestamp("2017-04-02"), pd.Timestamp("2017-09-10")
 TEST_WEEKS = tuple(LAST_DAY - pd.Timedelta(days=AHEAD * back) for back in (3, 2, 1))
-DEPARTMENTS = {
-    "GROCERY": "Grocery",
-    "DRUG GM": "Household goods",
-    "PRODUCE": "Produce",
-    "MEAT": "Meat",
-    "MEAT-PCKGD": "Packaged meat",
-    "DELI": "Deli",
-    "PASTRY": "Bakery",
-    "NUTRITION": "Nutrition",
-    "COSMETICS": "Cosmetics",
-}
+DEPARTMENTS = (
+    "Grocery",
+    "Household goods",
+    "Produce",
+    "Meat",
+    "Packaged meat",
+    "Deli",
+    "Bakery",
+    "Nutrition",
+    "Cosmetics",
+)
 OFFER = ("campaign_id", "campaign_type", "start_date", "end_date", "days_open", "coupons", "products_covered")
 
 
@@ -49,10 +51,11 @@ class Past:
 def past(tables: dict[str, pd.DataFrame], campaigns: pd.DataFrame) -> Past:
     """Baskets with what they held. ``tables`` as ``lake_build.load`` gives them."""
     rows = tables["transactions"]
-    department = tables["products"].set_index("product_id").department.reindex(rows.product_id).to_numpy(dtype=object)
+    about = tables["products"].set_index("product_id").department
+    department = lake_build.department(about).reindex(rows.product_id).to_numpy(dtype=object)
     wide = rows[["household_id", "basket_id", "day", "sales_value", "coupon_disc", "coupon_match_disc"]].copy()
-    for code, name in DEPARTMENTS.items():
-        wide[name] = np.where(department == code, rows.sales_value, 0.0)
+    for name in DEPARTMENTS:
+        wide[name] = np.where(department == name, rows.sales_value, 0.0)
     sums = dict.fromkeys(wide.columns[3:], "sum")
     return Past(
         baskets=wide.groupby(["household_id", "basket_id"], sort=True).agg({"day": "min", **sums}).reset_index(),
@@ -112,7 +115,7 @@ def _spent(baskets: pd.DataFrame, households: pd.Index) -> pd.Series:
 
 def _taste(usual: pd.DataFrame, spent: pd.Series) -> pd.DataFrame:
     """Shares of spend by department, and the department besides grocery that most money goes to."""
-    sums = usual.groupby("household_id")[list(DEPARTMENTS.values())].sum().reindex(spent.index).fillna(0.0)
+    sums = usual.groupby("household_id")[list(DEPARTMENTS)].sum().reindex(spent.index).fillna(0.0)
     shares = sums.div(spent.where(spent > 0), axis=0)
     besides = sums.drop(columns="Grocery")
     return pd.DataFrame(

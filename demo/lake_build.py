@@ -19,6 +19,22 @@ import pandas as pd
 ZONE = "America/New_York"
 TERRITORIES = ("North", "East", "South", "West")
 LAST_DAY = pd.Timestamp("2017-12-31")
+DEPARTMENTS = {
+    "DRUG GM": "Household goods",
+    "MEAT-PCKGD": "Packaged meat",
+    "PASTRY": "Bakery",
+    "FLORAL": "Flowers",
+    "SEAFOOD-PCKGD": "Packaged seafood",
+    "CHEF SHOPPE": "Chef's shop",
+    "CNTRL/STORE SUP": "Store supplies",
+    "CHARITABLE CONT": "Charity",
+    "PROD-WHS SALES": "Produce from the warehouse",
+    "ELECT &PLUMBING": "Electrical and plumbing",
+    "GM MERCH EXP": "General merchandise",
+    "TRAVEL & LEISURE": "Travel and leisure",
+    "PHOTO & VIDEO": "Photo and video",
+}
+"""The grocer's abbreviations in words; every other department is written as the grocer does."""
 FIRST_NAMES = (
     "Ada", "Ben", "Cora", "Dan", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jon", "Kara", "Leo", "Mia", "Nils", "Ola",
     "Pia", "Rex", "Sia", "Tom", "Uma", "Vic", "Wes", "Yara", "Zoe",
@@ -84,6 +100,15 @@ def households(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return made.sort_values("household_id", ignore_index=True)
 
 
+def department(recorded: pd.Series) -> pd.Series:
+    """The grocer's departments as people say them."""
+    return (
+        recorded.replace(DEPARTMENTS)
+        .fillna("Not known")
+        .map(lambda d: d if d in DEPARTMENTS.values() else d.capitalize())
+    )
+
+
 def stores(transactions: pd.DataFrame) -> pd.DataFrame:
     """One row a store, with its own territory (never a row rule: people shop elsewhere too)."""
     made = pd.DataFrame({"store_id": np.sort(transactions.store_id.unique())})
@@ -135,7 +160,7 @@ def write(frame: pd.DataFrame, target: Path) -> None:
 def small_tables(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The tables that are one file each, by name."""
     products = tables["products"].assign(
-        department=tables["products"].department.fillna("Not known").str.title(),
+        department=department(tables["products"].department),
         brand=tables["products"].brand.fillna("Not known"),
     )
     return {

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from demo import cards, registering, training
+from demo import cards, features, registering, training
 from demo.cards import Asked, Trial
 from demo.training import Trained
 
 LARGEST = 18
 NOT_USED = ["Age", "Income", "Marital status", "Home ownership", "Household size", "Children"]
 WINDOWS = "three later windows of four weeks, 9 Oct to 31 Dec 2017"
+LAST_LEARNT = features.LAST_TRAINING_WEEK + pd.Timedelta(days=features.AHEAD)
 Tell = Callable[[float, str], None]
 
 
@@ -78,7 +79,7 @@ def campaign_card(trained: Trained, test: pd.DataFrame) -> dict[str, Any]:
         (whole.part(largest & new), Asked("first_200_new", f"{new_first}, campaign {LARGEST}", cards.in_first)),
         (whole.part(new), Asked("auc_new", "Ranking (AUC) without a coupon before", cards.auc)),
     ]
-    return _card(trained, test, parts, said=whole) | {
+    return _card(trained, test, parts, said=whole, trained_to=features.LAST_TRAINING_END) | {
         "tested_on": "four later campaigns, 4 Oct to 24 Dec 2017",
         "data": "Households of campaigns that ended by 24 Sep 2017, as known on the evening before each began.",
         "library": f"LightGBM {_version('lightgbm')}",
@@ -89,7 +90,7 @@ def spend_card(trained: Trained, test: pd.DataFrame) -> dict[str, Any]:
     """Model 2 on three later windows of four weeks; the rule is the 13-week average."""
     tested = _tested(test, test.spend_next_4w, score=scores(trained, test), rule=test.usual_spend)
     error = Asked("mean_error", "Mean error of a household", cards.mean_error, "down", "currency")
-    return _card(trained, test, [(tested, error)], said=tested) | {
+    return _card(trained, test, [(tested, error)], said=tested, trained_to=LAST_LEARNT) | {
         "tested_on": WINDOWS,
         "data": "Households known for four weeks, as known at the end of each week up to 10 Sep 2017.",
         "library": f"scikit-learn {_version('scikit-learn')}",
@@ -105,7 +106,7 @@ def lapse_card(trained: Trained, test: pd.DataFrame) -> dict[str, Any]:
         (tested, Asked("auc", "Ranking (AUC)", cards.auc)),
         (tested, Asked("first_tenth", "Stayed away, of the first tenth", tenth, "up", "percent")),
     ]
-    return _card(trained, test, parts, said=tested) | {
+    return _card(trained, test, parts, said=tested, trained_to=LAST_LEARNT) | {
         "tested_on": WINDOWS,
         "data": "Households with a basket in the last 13 weeks, as known at the end of each week up to 10 Sep 2017.",
         "library": f"scikit-learn {_version('scikit-learn')}",
@@ -128,14 +129,22 @@ def scores(trained: Trained, rows: pd.DataFrame) -> np.ndarray:
     return np.asarray(found)
 
 
-def _card(trained: Trained, test: pd.DataFrame, parts: list[tuple[Trial, Asked]], *, said: Trial) -> dict[str, Any]:
+def _card(
+    trained: Trained,
+    test: pd.DataFrame,
+    parts: list[tuple[Trial, Asked]],
+    *,
+    said: Trial,
+    trained_to: pd.Timestamp,
+) -> dict[str, Any]:
+    """``trained_to`` is the last day of which an outcome was learnt from."""
     pairs = [cards.figures(tested, asked) for tested, asked in parts]
     share = Asked("said", "Said in all, of what happened", cards.said_to_happened, "neutral", "percent")
     model = [ours for ours, _ in pairs] + [cards.figures(said, share)[0]]
     days = trained.rows.known_until
     return {
         "trained_from": str(days.min()),
-        "trained_to": str(days.max()),
+        "trained_to": str(trained_to.date()),
         "train_rows": len(trained.rows),
         "test_rows": len(test),
         "metrics": model,
