@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from data import lake_delta, lake_ibis
+from data import lake_delta, lake_ibis, lake_shapes
 from data.lake import LakeError, TableDamaged, TableMissing
 from data.questions import Aggregate, Filter, Question, Select, Table
 
@@ -111,18 +111,22 @@ class _DuckDB:
         return answers
 
     def _sql(self, question: Question, where: Filter) -> str:
-        key = (question, where)
+        schema = self.schema(question.table)
+        shape = lake_shapes.shape(question, where, schema)
+        key = (shape.question, shape.where)
         with self._lock:
             if key in self._compiled:
                 self._compiled.move_to_end(key)
-                return self._compiled[key]
-        made = lake_ibis.compile_question(question, where, self.schema(question.table))
-        sql = f"with {lake_ibis.SOURCE} as (select * from {self._relation(question.table)}) {made}"  # noqa: S608
+                return self._with_source(question.table, lake_shapes.filled(self._compiled[key], shape.numbers))
+        made = lake_ibis.compile_question(shape.question, shape.where, schema)
         with self._lock:
-            self._compiled[key] = sql
+            self._compiled[key] = made
             while len(self._compiled) > COMPILED:
                 self._compiled.popitem(last=False)
-        return sql
+        return self._with_source(question.table, lake_shapes.filled(made, shape.numbers))
+
+    def _with_source(self, table: Table, made: str) -> str:
+        return f"with {lake_ibis.SOURCE} as (select * from {self._relation(table)}) {made}"  # noqa: S608
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         root = self._open()

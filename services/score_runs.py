@@ -198,7 +198,7 @@ def _rows(sources: Sources, read: _Read, dataset: str, conditions: tuple[Any, ..
 
 
 def _write(sources: Sources, name: str, table: pa.Table) -> int:
-    return lake_delta.write(sources.settings.published, name, table)
+    return lake_delta.write(sources.settings.published, name, table, picked=True)
 
 
 def _verify(sources: Sources, use: ModelUse, scores: Table, explanations: Table) -> None:
