@@ -83,16 +83,20 @@ def limits(model: ModelUse, lake: LakeFile) -> dict[str, str]:
     return said
 
 
-def note(model: ModelUse, score: float, band: str | None, lake: LakeFile) -> str:
-    """What a score means: its band with the limits, and for a calibrated model what comes of a hundred such rows."""
-    label = next((b.label for b in model.bands if b.name == band), "")
-    said = [f"Band {band}: {limits(model, lake)[band]}." if band else "Below every band.", f"{label}." if label else ""]
-    if model.calibrated and model.task == "classification":
-        words = model.words
-        count = round(score * 100)
-        success = words.success.one if count == 1 else words.success.many
-        said.append(f"About {count} {success} in 100 {words.entity.many} like this.")
-    return " ".join(s for s in said if s) if model.bands or len(said) > 2 else ""
+def notes(model: ModelUse, lake: LakeFile) -> dict[str, str]:
+    """What each band means: its limits and its label; "" is below every band."""
+    said = limits(model, lake)
+    made = {b.name: f"Band {b.name}: {said[b.name]}." + (f" {b.label}." if b.label else "") for b in model.bands}
+    return made | {"": "Below every band." if made else ""}
+
+
+def note(model: ModelUse, score: float, band: str, known: Mapping[str, str]) -> str:
+    """What a score means: its band (of ``notes``), and for a calibrated model what comes of a hundred such rows."""
+    if not model.calibrated or model.task != "classification":
+        return known[band]
+    words, count = model.words, round(score * 100)
+    success = words.success.one if count == 1 else words.success.many
+    return f"{known[band]} About {count} {success} in 100 {words.entity.many} like this.".strip()
 
 
 def beyond(model: ModelUse, rank: int, total: int) -> str:

@@ -107,7 +107,10 @@ def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count:
     if scored:
         lead_reads.record(viewer, sources, found, query, end=start + len(scored), total=matching)
     reasons = reasons_of(viewer, sources, found, scored)
-    rows = tuple(_row(sources, found, row, rank, reasons) for row, rank in zip(scored, ranks, strict=True))
+    notes = lead_words.notes(found.model, sources.workspace.lake)
+    rows = tuple(
+        _row(sources, found, row, rank, reasons=reasons, notes=notes) for row, rank in zip(scored, ranks, strict=True)
+    )
     return LeadBlock(rows, matching)
 
 
@@ -150,7 +153,7 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
         score_value=row["score"],
         band=row["band"] or "",
         bands=tuple((b.name, b.at_least, b.label, limits[b.name]) for b in use.bands),
-        note=lead_words.note(use, row["score"], row["band"], lake),
+        note=lead_words.note(use, row["score"], row["band"] or "", lead_words.notes(use, lake)),
         beyond=lead_words.beyond(use, rank, ranks.total),
         why=said,
         ladder=explanations.ladder(use, said, lake) if said else None,
@@ -283,7 +286,13 @@ def _nothing_left(sources: Sources, found: Asked, query: LeadQuery, bands: tuple
 
 
 def _row(
-    sources: Sources, found: Asked, row: Mapping[str, Any], rank: int, reasons: Mapping[int, tuple[Reason, ...]]
+    sources: Sources,
+    found: Asked,
+    row: Mapping[str, Any],
+    rank: int,
+    *,
+    reasons: Mapping[int, tuple[Reason, ...]],
+    notes: Mapping[str, str],
 ) -> LeadRow:
     use, lake = found.model, sources.workspace.lake
     shown = [c for c in found.columns if c.role not in ("score", "band", "name", "place")]
@@ -295,7 +304,7 @@ def _row(
         score=explanations.score_shown(use, row["score"], lake),
         share=row["score"] if use.task == "classification" else None,
         band=row["band"] or "",
-        note=lead_words.note(use, row["score"], row["band"], lake),
+        note=lead_words.note(use, row["score"], row["band"] or "", notes),
         reasons=reasons.get(row["row_id"], ()),
         explained=row["row_id"] in reasons,
         values={c.field: lead_words.cell(c, row, lake) for c in shown},

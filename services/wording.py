@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel.numbers import format_currency, format_decimal, get_currency_symbol
+from babel.numbers import format_currency, get_currency_symbol, get_decimal_symbol, get_group_symbol
 
 from data.definitions import Feature, LakeFile, Noun, Scalar
 
@@ -133,8 +134,13 @@ def _short(value: float, decimals: int | None, lake: LakeFile) -> str:
     return _plain(value, decimals, lake)
 
 
+@lru_cache(maxsize=64)
+def _marks(locale: str) -> dict[int, str]:
+    """The locale's own marks for the comma between thousands and the decimal point."""
+    return {ord(","): get_group_symbol(locale), ord("."): get_decimal_symbol(locale), ord("-"): MINUS}
+
+
 def _plain(value: float, decimals: int, lake: LakeFile, *, fixed: bool = False) -> str:
-    places = ("0" if fixed else "#") * decimals
-    text = format_decimal(value, format=f"#,##0.{places}" if decimals else "#,##0", locale=lake.locale)
-    text = text.replace("-", MINUS)
+    text = format(Decimal(str(value)), f",.{decimals}f")
+    text = (text if fixed or not decimals else text.rstrip("0").rstrip(".")).translate(_marks(lake.locale))
     return text.lstrip(MINUS) if not any(c in "123456789" for c in text) else text

@@ -467,8 +467,9 @@ def test_bands_say_their_limits(bakery: House) -> None:
 def test_a_calibrated_model_says_what_comes_of_a_hundred(bakery: House) -> None:
     use = bakery.sources.workspace.models.models["kuendigung"]
     lake = bakery.sources.workspace.lake
-    assert "100" not in lead_words.note(use, 0.72, "hoch", lake)
-    said = lead_words.note(use.model_copy(update={"calibrated": True}), 0.72, "hoch", lake)
+    notes = lead_words.notes(use, lake)
+    assert "100" not in lead_words.note(use, 0.72, "hoch", notes)
+    said = lead_words.note(use.model_copy(update={"calibrated": True}), 0.72, "hoch", notes)
     assert said.endswith("About 72 Kündigungen in 100 Abnehmer like this.")
 
 
