@@ -1,6 +1,6 @@
 """The demo's models: what each learns from, how it is trained, and the same bytes every time.
 
-Inputs and settings were chosen on campaigns 8 to 13 and on the weeks up to 10 September, each time with the rows before
+Inputs and settings were chosen on campaigns 7 to 14 and on the weeks up to 10 September, each time with the rows before
 them; the test campaigns and weeks that the cards report took no part in it.
 """
 
