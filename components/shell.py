@@ -105,7 +105,7 @@ def tray(lines: Sequence[TrayLine], *, every_ms: int) -> Component:
                     html.Div(tray_list(lines), id=TRAY_LIST, className="ll-tray-list"),
                     dcc.Link("All jobs", href="/jobs", className="ll-button"),
                 ],
-                className="ll-drawer",
+                className="ll-tray-drawer",
             ),
             dcc.Interval(id=TRAY_TICK, interval=every_ms),
         ],
