@@ -30,10 +30,24 @@ class Explained:
     base: np.ndarray
     shap: np.ndarray
     link: str
-    inputs: Sequence[Mapping[str, Any]]
 
 
-def explained(model: ModelUse, scored: Sequence[Mapping[str, Any]], shap: pa.Table, inputs: pa.Table) -> Explained:
+@dataclass(frozen=True)
+class Strongest:
+    """The strongest features of each row: places in ``names``, SHAP values and points, each (n, count)."""
+
+    names: tuple[str, ...]
+    places: np.ndarray
+    values: np.ndarray
+    points: np.ndarray
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The features that are a reason of some row."""
+        return tuple(self.names[at] for at in np.unique(self.places))
+
+
+def explained(model: ModelUse, scored: Sequence[Mapping[str, Any]], shap: pa.Table) -> Explained:
     """The stored values of these rows. Raises ``NotAdditive`` where a row does not add up (law 4)."""
     columns = [shap.column(f"shap_{name}").to_numpy().astype(float) for name in model.features]
     made = Explained(
@@ -42,7 +56,6 @@ def explained(model: ModelUse, scored: Sequence[Mapping[str, Any]], shap: pa.Tab
         base=shap.column("base_value").to_numpy().astype(float),
         shap=np.column_stack(columns),
         link=str(shap.column("explanation_link")[0].as_py()) if shap.num_rows else "identity",
-        inputs=inputs.to_pylist(),
     )
     missed = explaining.missed(made.base, made.shap, made.margin)
     if len(missed) and not missed.max() <= STORED_EPSILON:
@@ -50,29 +63,36 @@ def explained(model: ModelUse, scored: Sequence[Mapping[str, Any]], shap: pa.Tab
     return made
 
 
-def strongest(
-    model: ModelUse,
-    rows: Explained,
-    *,
-    named: frozenset[str],
-    profile: ModelProfile | None,
-    lake: LakeFile,
-    count: int,
-) -> list[tuple[Reason, ...]]:
-    """The ``count`` strongest reasons of each row among the features that may be named; a zero is no reason."""
+def strongest(model: ModelUse, rows: Explained, *, named: frozenset[str], count: int) -> Strongest:
+    """The ``count`` strongest features of each row among those that may be named."""
     names = sorted(named)
     places = {name: at for at, name in enumerate(model.features)}
     values = rows.shap[:, [places[n] for n in names]] if names else np.zeros((len(rows.score), 0))
-    slopes = explaining.slopes(rows.base, rows.margin, rows.score, rows.link)
     chosen = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :count]
+    picked = np.take_along_axis(values, chosen, axis=1)
+    slopes = explaining.slopes(rows.base, rows.margin, rows.score, rows.link)
+    return Strongest(tuple(names), chosen, picked, picked * slopes[:, None])
+
+
+def worded(
+    model: ModelUse,
+    found: Strongest,
+    inputs: Sequence[Mapping[str, Any]],
+    *,
+    profile: ModelProfile | None,
+    lake: LakeFile,
+) -> list[tuple[Reason, ...]]:
+    """The reasons of each row in words; a feature that does nothing is no reason."""
     words = _Words(model, profile, lake)
     return [
         tuple(
-            words.reason(names[at], rows.inputs[row], values[row, at], values[row, at] * slopes[row])
-            for at in chosen[row]
-            if values[row, at] != 0
+            words.reason(found.names[at], row, value, points)
+            for at, value, points in zip(places, values, all_points, strict=True)
+            if value != 0
         )
-        for row in range(len(values))
+        for places, values, all_points, row in zip(
+            found.places.tolist(), found.values.tolist(), found.points.tolist(), inputs, strict=True
+        )
     ]
 
 
@@ -94,6 +114,5 @@ class _Words:
         if name not in self._usual:
             self._usual[name] = explanations.usual(self._profile, name, feature, self._lake)
         phrase, text = self._said[name, value]
-        contribution, points = float(contribution), float(points)
         said = explanations.points_text(self._model, points, self._lake)
         return Reason(name, feature.label, phrase, text, self._usual[name], contribution, points, said)

@@ -6,19 +6,15 @@ its neighbours and everything known about why it stands there. All three read th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from data.lake import LakeError
-from data.questions import Aggregate, Aggregated, And, Compare, Filter, Group, Order, Select, Table
-from models.explaining import NotAdditive
-from services import access, audit, explanations, lead_query, lead_reads, lead_reasons, lead_words, wording
+from data.questions import Aggregate, Aggregated, And, Compare, Group, Select
+from services import access, audit, explanations, lead_query, lead_reads, lead_words, wording
 from services.access import Viewer
 from services.errors import Unavailable
-from services.explanations import Reason, Why
+from services.explanations import Reason
 from services.lead_answers import BandCount, Lead, LeadBlock, LeadPage, LeadRow, ListChoice, Narrowed
 from services.lead_lists import (
     Asked,
@@ -34,9 +30,11 @@ from services.lead_lists import (
 )
 from services.lead_query import LeadQuery
 from services.lead_ranks import Ranks
+from services.lead_rows import REASONS_IN_A_ROW, inputs_of, ranks_of, reasons_of, why_of
 from services.sources import Sources
 
 __all__ = [
+    "REASONS_IN_A_ROW",
     "Asked",
     "ListChoice",
     "block",
@@ -47,10 +45,10 @@ __all__ = [
     "lists",
     "narrowed",
     "page",
+    "ranks_of",
+    "reasons_of",
     "selection",
 ]
-
-REASONS_IN_A_ROW = 3
 
 
 @read_from_the_lake()
@@ -102,8 +100,9 @@ def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count:
     """
     found, question = selection(viewer, sources, query)
     _, matching = _counted(sources, found, query)
-    scored = sources.lake.read(replace(question, limit=count, offset=start), where=found.where).to_pylist()
-    ranks = ranks_of(viewer, sources, found).ranks([r["row_id"] for r in scored])
+    places = ranks_of(viewer, sources, found)
+    scored = sources.lake.read(_window(question, query, places, start, count), where=found.where).to_pylist()
+    ranks = places.ranks([r["row_id"] for r in scored])
     if scored:
         lead_reads.record(viewer, sources, found, query, end=start + len(scored), total=matching)
     reasons = reasons_of(viewer, sources, found, scored)
@@ -169,76 +168,17 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
     )
 
 
-@read_from_the_lake()
-def inputs_of(sources: Sources, found: Asked, row_id: int) -> dict[str, Any]:
-    """The inputs of the model for one row, as the run stored them; empty where there are none."""
-    return next(iter(_stored(sources, found, found.run.inputs, [row_id]).to_pylist()), {})
-
-
-def why_of(
-    viewer: Viewer, sources: Sources, found: Asked, row: Mapping[str, Any], inputs: dict[str, Any]
-) -> Why | None:
-    """Why a row has its score; None while nothing is stored about it."""
-    try:
-        if not _explains(sources, found):
-            return None
-        shap = next(iter(_stored(sources, found, found.run.explanations, [row["row_id"]]).to_pylist()), None)
-        if not shap or not inputs:
-            return None
-        explanation = explanations.stored(shap, found.model, margin=row["margin"], score=row["score"])
-    except LakeError:
-        return None
-    except NotAdditive as problem:
-        raise _not_additive() from problem
-    return explanations.why(
-        found.model,
-        explanation,
-        inputs,
-        named=_named(viewer, found),
-        profile=found.run.profile,
-        lake=sources.workspace.lake,
-    )
-
-
-def reasons_of(
-    viewer: Viewer, sources: Sources, found: Asked, scored: Sequence[Mapping[str, Any]], count: int = REASONS_IN_A_ROW
-) -> dict[int, tuple[Reason, ...]]:
-    """The strongest reasons of scored rows by row id; a row without stored values is left out."""
-    ids = sorted(int(r["row_id"]) for r in scored)
-    if not ids:
-        return {}
-    try:
-        if not _explains(sources, found):
-            return {}
-        shap = _stored(sources, found, found.run.explanations, ids)
-        inputs = _stored(sources, found, found.run.inputs, ids)
-        known = np.intersect1d(shap.column("row_id").to_numpy(), inputs.column("row_id").to_numpy())
-        shap, inputs = _picked(shap, known), _picked(inputs, known)
-        by_id = {r["row_id"]: r for r in scored}
-        explained = lead_reasons.explained(found.model, [by_id[int(i)] for i in known], shap, inputs)
-    except LakeError:
-        return {}
-    except NotAdditive as problem:
-        raise _not_additive() from problem
-    said = lead_reasons.strongest(
-        found.model,
-        explained,
-        named=_named(viewer, found),
-        profile=found.run.profile,
-        lake=sources.workspace.lake,
-        count=count,
-    )
-    return {int(i): reasons for i, reasons in zip(known, said, strict=True)}
-
-
-def ranks_of(viewer: Viewer, sources: Sources, found: Asked) -> Ranks:
-    """The rows of the viewer's list, to tell ranks; kept for everybody who sees the same rows."""
-
-    def read() -> Ranks:
-        ids = sources.lake.read(Select(found.run.scores, ("row_id",), found.list_filter), where=found.where)
-        return Ranks.of(np.asarray(ids.column("row_id").to_numpy(), dtype=np.int64))
-
-    return sources.cache.get_or_make(("lead ranks", found.run.scores, found.of, viewer.fingerprint), read)
+def _window(question: Select, query: LeadQuery, places: Ranks, start: int, count: int) -> Select:
+    """The part of a question that is asked for. The whole list in its published order is found by row ids, so that the
+    engine reads these rows and no others.
+    """
+    if query.narrows or query.sort:
+        return replace(question, limit=count, offset=start)
+    first, last = start + 1, min(start + count, places.total)
+    if first > last:
+        return replace(question, limit=0)
+    ids = Compare("row_id", "ge", places.row_at(first)), Compare("row_id", "le", places.row_at(last))
+    return replace(question, filter=And((question.filter, *ids)))
 
 
 def _counted(sources: Sources, found: Asked, query: LeadQuery) -> tuple[dict[str, int], int]:
@@ -328,44 +268,9 @@ def _field(found: Asked, role: str) -> str:
     return next((c.field for c in found.columns if c.role == role), "")
 
 
-def _explains(sources: Sources, found: Asked) -> bool:
-    """Does the run hold a value for each feature that is declared now? After a change of the workspace it does not,
-    until the next run.
-    """
-    stored = {n.removeprefix("shap_") for n in sources.lake.schema(found.run.explanations).names if n[:5] == "shap_"}
-    return stored == set(found.model.features)
-
-
-def _named(viewer: Viewer, found: Asked) -> frozenset[str]:
-    hidden = explanations.hidden_features(viewer, found.model)
-    return explanations.named_features(found.model, hidden, found.run.importance)
-
-
-def _stored(sources: Sources, found: Asked, table: Table, ids: Sequence[int]) -> Any:
-    """Rows of a table of the run by row id, in that order. The range lets the engine skip what cannot hold them."""
-    low, high = min(ids), max(ids)
-    parts: list[Filter] = [Compare("row_id", "ge", low), Compare("row_id", "le", high)]
-    if high - low + 1 != len(ids):
-        parts.append(Compare("row_id", "in", tuple(int(i) for i in ids)))
-    columns = tuple(sources.lake.schema(table).names)
-    return sources.lake.read(Select(table, columns, And(tuple(parts)), (Order("row_id"),)), where=found.where)
-
-
-def _picked(table: Any, known: np.ndarray) -> Any:
-    places = np.flatnonzero(np.isin(table.column("row_id").to_numpy(), known))
-    return table if len(places) == table.num_rows else table.take(places)
-
-
 def _keys_of(sources: Sources, found: Asked, ids: list[int]) -> dict[int, str]:
     if not ids:
         return {}
     question = Select(found.run.scores, ("row_id", *found.model.scored.key), Compare("row_id", "in", tuple(ids)))
     rows = sources.lake.read(question, where=found.where).to_pylist()
     return {int(r["row_id"]): lead_query.key_text(found.model, r) for r in rows}
-
-
-def _not_additive() -> Unavailable:
-    return Unavailable(
-        "The stored reasons do not add up to the scores, so they are not shown.",
-        next_step="Tell your administrator: the list must be scored again.",
-    )

@@ -278,8 +278,9 @@ def stored_rows(use: ModelUse, count: int, link: str) -> tuple[list[dict[str, An
 def test_many_rows_get_the_reasons_that_one_row_gets(link: str, named: frozenset[str]) -> None:
     use = model(*"abcdef", coupons=COUPONS)
     scored, shap, inputs = stored_rows(use, 60, link)
-    rows = lead_reasons.explained(use, scored, shap, inputs)
-    found = lead_reasons.strongest(use, rows, named=named, profile=PROFILE, lake=LAKE, count=3)
+    rows = lead_reasons.strongest(use, lead_reasons.explained(use, scored, shap), named=named, count=3)
+    found = lead_reasons.worded(use, rows, inputs.to_pylist(), profile=PROFILE, lake=LAKE)
+    assert set(rows.used) <= named
     for row, said, given_, reasons in zip(scored, shap.to_pylist(), inputs.to_pylist(), found, strict=True):
         one = explanations.stored(said, use, margin=row["margin"], score=row["score"])
         wanted = explanations.why(use, one, given_, named=named, profile=PROFILE, lake=LAKE).strongest(3)
@@ -291,10 +292,10 @@ def test_many_rows_get_the_reasons_that_one_row_gets(link: str, named: frozenset
 
 def test_a_stored_row_that_does_not_add_up_is_not_explained() -> None:
     use = model(*"abc")
-    scored, shap, inputs = stored_rows(use, 4, "logit")
+    scored, shap, _ = stored_rows(use, 4, "logit")
     scored[2]["margin"] += 1e-3
     with pytest.raises(NotAdditive):
-        lead_reasons.explained(use, scored, shap, inputs)
+        lead_reasons.explained(use, scored, shap)
     with pytest.raises(NotAdditive):
         explanations.stored(shap.to_pylist()[2], use, margin=scored[2]["margin"], score=scored[2]["score"])
 

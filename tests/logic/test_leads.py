@@ -15,7 +15,7 @@ from sqlalchemy import select
 from data.questions import Order
 from data.tables import AuditEvent
 from models.explaining import NotAdditive
-from services import explanations, lead_lists, lead_words, leads
+from services import explanations, lead_lists, lead_reasons, lead_words, leads
 from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Refusal, Unavailable
 from services.lead_query import LeadQuery
 from tests.house import House
@@ -438,7 +438,7 @@ def test_reasons_that_do_not_add_up_are_not_shown(bakery: House, monkeypatch: py
     def broken(*_: Any, **__: Any) -> Any:
         raise NotAdditive("off by 1")
 
-    monkeypatch.setattr(leads.lead_reasons, "explained", broken)
+    monkeypatch.setattr(lead_reasons, "explained", broken)
     with pytest.raises(Unavailable, match="do not add up"):
         block(bakery, "aussendienst")
 

@@ -118,7 +118,7 @@ def test_numbers_are_written_as_the_locale_s_own_library_writes_them() -> None:
 
     from services.wording import _plain
 
-    chosen = random.Random(0)  # noqa: S311
+    chosen = random.Random(0)
     values = [0, -0.0, 1, -1, 2.675, 0.5, 2.5, -0.004, 999.995, 1e-7, 123456789, 1e15, -12345.678]
     values += [chosen.gauss(0, 10 ** chosen.randint(-3, 7)) for _ in range(60)]
     for locale in ("en_US", "de_CH", "de_DE", "fr_FR", "sv_SE", "pl_PL", "es_ES", "pt_BR", "ru_RU", "en_IN"):

@@ -1,0 +1,129 @@
+"""What is stored about single rows of a list: their ranks, the model's inputs, their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data.lake import LakeError
+from data.questions import And, Compare, Filter, Order, Select, Table
+from models.explaining import NotAdditive
+from services import explanations, lead_reasons
+from services.access import Viewer
+from services.errors import Unavailable
+from services.explanations import Reason, Why
+from services.lead_lists import Asked, read_from_the_lake
+from services.lead_ranks import Ranks
+from services.sources import Sources
+
+REASONS_IN_A_ROW = 3
+
+
+def ranks_of(viewer: Viewer, sources: Sources, found: Asked) -> Ranks:
+    """The rows of the viewer's list, to tell ranks; kept for everybody who sees the same rows."""
+
+    def read() -> Ranks:
+        ids = sources.lake.read(Select(found.run.scores, ("row_id",), found.list_filter), where=found.where)
+        return Ranks.of(np.asarray(ids.column("row_id").to_numpy(), dtype=np.int64))
+
+    return sources.cache.get_or_make(("lead ranks", found.run.scores, found.of, viewer.fingerprint), read)
+
+
+@read_from_the_lake()
+def inputs_of(sources: Sources, found: Asked, row_id: int) -> dict[str, Any]:
+    """The inputs of the model for one row, as the run stored them; empty where there are none."""
+    columns = sources.lake.schema(found.run.inputs).names
+    return next(iter(_stored(sources, found, found.run.inputs, [row_id], columns).to_pylist()), {})
+
+
+def why_of(
+    viewer: Viewer, sources: Sources, found: Asked, row: Mapping[str, Any], inputs: dict[str, Any]
+) -> Why | None:
+    """Why a row has its score; None while nothing is stored about it."""
+    try:
+        columns = sources.lake.schema(found.run.explanations).names
+        if not inputs or not _explains(found, columns):
+            return None
+        shap = _stored(sources, found, found.run.explanations, [row["row_id"]], columns).to_pylist()
+        if not shap:
+            return None
+        explanation = explanations.stored(shap[0], found.model, margin=row["margin"], score=row["score"])
+    except LakeError:
+        return None
+    except NotAdditive as problem:
+        raise _not_additive() from problem
+    return explanations.why(
+        found.model,
+        explanation,
+        inputs,
+        named=_named(viewer, found),
+        profile=found.run.profile,
+        lake=sources.workspace.lake,
+    )
+
+
+def reasons_of(
+    viewer: Viewer, sources: Sources, found: Asked, scored: Sequence[Mapping[str, Any]], count: int = REASONS_IN_A_ROW
+) -> dict[int, tuple[Reason, ...]]:
+    """The strongest reasons of scored rows by row id; a row without stored values is left out.
+
+    Of the inputs, only those are read that are a reason of some row.
+    """
+    by_id = {int(r["row_id"]): r for r in scored}
+    try:
+        columns = sources.lake.schema(found.run.explanations).names
+        if not by_id or not _explains(found, columns):
+            return {}
+        shap = _stored(sources, found, found.run.explanations, list(by_id), columns)
+        known = [by_id[i] for i in shap.column("row_id").to_pylist()]
+        explained = lead_reasons.explained(found.model, known, shap)
+        strongest = lead_reasons.strongest(found.model, explained, named=_named(viewer, found), count=count)
+        inputs = _inputs(sources, found, list(by_id), strongest.used)
+    except LakeError:
+        return {}
+    except NotAdditive as problem:
+        raise _not_additive() from problem
+    rows = [inputs.get(r["row_id"], {}) for r in known]
+    said = lead_reasons.worded(found.model, strongest, rows, profile=found.run.profile, lake=sources.workspace.lake)
+    return {r["row_id"]: reasons for r, reasons in zip(known, said, strict=True) if r["row_id"] in inputs}
+
+
+def _explains(found: Asked, columns: Sequence[str]) -> bool:
+    """Does the run hold a value for each feature that is declared now? After a change of the workspace it does not,
+    until the next run.
+    """
+    return {n.removeprefix("shap_") for n in columns if n.startswith("shap_")} == set(found.model.features)
+
+
+def _named(viewer: Viewer, found: Asked) -> frozenset[str]:
+    hidden = explanations.hidden_features(viewer, found.model)
+    return explanations.named_features(found.model, hidden, found.run.importance)
+
+
+def _inputs(sources: Sources, found: Asked, ids: Sequence[int], features: Sequence[str]) -> dict[int, dict[str, Any]]:
+    """The inputs behind these features by row id; of an encoded feature all its columns."""
+    prefixes = tuple(p for name in features if (p := found.model.features[name].one_hot))
+    names = sources.lake.schema(found.run.inputs).names
+    wanted = [n for n in names if n in features or n == "row_id" or (prefixes and n.startswith(prefixes))]
+    rows = _stored(sources, found, found.run.inputs, ids, wanted).to_pylist()
+    return {int(r["row_id"]): r for r in rows}
+
+
+def _stored(sources: Sources, found: Asked, table: Table, ids: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    """Rows of a table of the run by row id, in that order. The range lets the engine skip what cannot hold them."""
+    low, high = min(ids), max(ids)
+    parts: list[Filter] = [Compare("row_id", "ge", low), Compare("row_id", "le", high)]
+    if high - low + 1 != len(ids):
+        parts.append(Compare("row_id", "in", tuple(ids)))
+    question = Select(table, tuple(columns), And(tuple(parts)), (Order("row_id"),))
+    return sources.lake.read(question, where=found.where)
+
+
+def _not_additive() -> Unavailable:
+    return Unavailable(
+        "The stored reasons do not add up to the scores, so they are not shown.",
+        next_step="Tell your administrator: the list must be scored again.",
+    )
