@@ -46,6 +46,22 @@ def _picked(schema: pa.Schema) -> WriterProperties:
     return WriterProperties(compression="SNAPPY", max_row_group_size=20_000, column_properties=floats)
 
 
+def above(root: Path, name: str, version: int) -> int:
+    """The number of the newest version, raised above ``version`` where it is not: a table whose folder was lost begins
+    at 0 again, and a number must never mean two things.
+    """
+    table = DeltaTable(str(root / name))
+    while table.version() <= version:
+        table.alter.set_table_description(f"goes on after version {version}, whose files were lost")
+        table.update_incremental()
+    return int(table.version())
+
+
+def is_there(root: Path, name: str) -> bool:
+    """Was this table ever written, and is its folder still there?"""
+    return (root / name / "_delta_log").is_dir()
+
+
 def newest(root: Path, name: str) -> int | None:
     """The newest version of a table, None where it was never written."""
     try:

@@ -7,9 +7,9 @@ operator's terminal), not in a web process; it has no viewer, and writes what it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from data import audit_log, publications
+from data import audit_log, lake_delta, publications
 from data.publication import Published, Rejected, check_and_publish, publication_order, source_fingerprint
 from data.tables import Publication
 from services import jobs
@@ -52,9 +52,7 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
     file, or making it anew), or why it was held back.
     """
     lake = sources.workspace.lake
-    with sources.store.read() as session:
-        current = publications.all_current(session)
-        being_made = jobs.building(session)
+    known, current, being_made = _known(sources)
     attached, fingerprint = _state(sources, name, current)
     if name in current and fingerprint and current[name].source_fingerprint == fingerprint:
         _settle(sources, name)
@@ -69,6 +67,9 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
             return "awaited"
         _hold_back(sources, made)
         return made
+    if name in known:
+        version = lake_delta.above(sources.settings.published, name, known[name].version)
+        made = replace(made, version=version)
     _point_to(sources, made)
     return "published"
 
@@ -76,19 +77,28 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
 def changed(sources: Sources) -> dict[str, tuple[int, str]]:
     """Datasets whose files differ from the published version: name → (published version or -1, new fingerprint).
 
-    Those that the demo is still making are left out.
+    Those that the demo is still making are left out. One whose published folder was lost is published again.
     """
-    with sources.store.read() as session:
-        current = publications.all_current(session)
-        being_made = jobs.building(session)
+    known, current, being_made = _known(sources)
     found = {}
     for name in publication_order(sources.workspace.lake):
         fingerprint = _state(sources, name, current)[1]
         if being_made and _is_awaited(sources, name, fingerprint, current):
             continue
-        if name not in current or current[name].source_fingerprint != fingerprint:
+        if name in known and name not in current:
+            found[name] = (known[name].version, f"lost, {fingerprint}")
+        elif name not in current or current[name].source_fingerprint != fingerprint:
             found[name] = (current[name].version if name in current else -1, fingerprint)
     return found
+
+
+def _known(sources: Sources) -> tuple[dict[str, Publication], dict[str, Publication], bool]:
+    """Publications by dataset, those of them whose files are there, and whether the demo is being made."""
+    with sources.store.read() as session:
+        known = publications.all_current(session)
+        being_made = jobs.building(session)
+    root = sources.settings.published
+    return known, {name: p for name, p in known.items() if lake_delta.is_there(root, name)}, being_made
 
 
 def _is_awaited(sources: Sources, name: str, fingerprint: str, current: dict[str, Publication]) -> bool:

@@ -59,7 +59,7 @@ def wanted(sources: Sources, model: str) -> dict[str, Any] | None:
     versions = {name: published[name].version for name in sorted(read) if name in published}
     definition = _definition(sources, use)
     has = current and (current.version, current.digest, current.definition, current.data_versions)
-    if has == (version.version, version.digest, definition, versions):
+    if has == (version.version, version.digest, definition, versions) and _tables_are_there(sources, current):
         return None
     return {
         "version": version.version,
@@ -88,7 +88,7 @@ def write_scores(sources: Sources, model: str, run: dict[str, Any]) -> dict[str,
     except (ValueError, TypeError, KeyError) as problem:
         raise CannotScore(f"{use.label} cannot score {dataset}: {str(problem)[:200]}") from problem
     made = score_tables.build(use, rows, frame, scored=scored, rules=kept_columns(sources.workspace, dataset))
-    tables = {kind: _write(sources, f"{kind}_{model}", table) for kind, table in made.items()}
+    tables = {kind: _write(sources, kind, model, table) for kind, table in made.items()}
     profile = profiles.profile(frame, read.predictor.inputs, source="scored data") if len(frame) >= 20 else None
     return {
         "tables": tables,
@@ -119,7 +119,7 @@ def write_replay(sources: Sources, model: str, run: dict[str, Any]) -> dict[str,
             *kept_columns(sources.workspace, outcomes.dataset),
         ),
     )
-    return {"replay": _write(sources, f"replay_{model}", table)}
+    return {"replay": _write(sources, "replay", model, table)}
 
 
 def make_visible(
@@ -197,8 +197,17 @@ def _rows(sources: Sources, read: _Read, dataset: str, conditions: tuple[Any, ..
     return sources.lake.read(question, where=Everything())
 
 
-def _write(sources: Sources, name: str, table: pa.Table) -> int:
-    return lake_delta.write(sources.settings.published, name, table, picked=True)
+def _tables_are_there(sources: Sources, run: ScoreRun | None) -> bool:
+    root = sources.settings.published
+    return run is not None and all(lake_delta.is_there(root, f"{kind}_{run.model}") for kind in run.tables)
+
+
+def _write(sources: Sources, kind: str, model: str, table: pa.Table) -> int:
+    root, name = sources.settings.published, f"{kind}_{model}"
+    lake_delta.write(root, name, table, picked=True)
+    with sources.store.read() as session:
+        current = run_log.current(session, model)
+    return lake_delta.above(root, name, int(current.tables.get(kind, -1)) if current else -1)
 
 
 def _verify(sources: Sources, use: ModelUse, scores: Table, explanations: Table) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-GRACE_SECONDS = 12.0
+GRACE_SECONDS = 5.0
 TELL_WHEN_PARENT_ENDS = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -62,7 +62,7 @@ class Processes:
         return name in self._running and self._running[name].poll() is None
 
     def end(self) -> None:
-        """End all of them: asked first, killed after twelve seconds."""
+        """End all of them: asked first, killed after five seconds."""
         for process in self._running.values():
             _signal(process, signal.SIGTERM, group=False)
         until = time.monotonic() + GRACE_SECONDS

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from sqlalchemy import delete
 
 from data import jobs as job_log
 from data import publications
 from data.publication import Rejected
+from data.questions import Everything, Select, Table
 from data.tables import Publication
-from services import jobs, locks, refresh, schedule
+from services import jobs, locks, refresh, runs, schedule, score_runs
 from services.sources import Sources
+from tests import instances
 from tests.house import House
 
 
@@ -75,3 +79,30 @@ def test_nothing_is_due_for_a_file_that_is_still_to_come(sources: Sources):
     with locks.held(sources.settings.instance, locks.BUILD):
         jobs.begin_build(sources)
         assert "abnehmer" not in refresh.changed(sources)
+
+
+def test_a_published_folder_that_was_lost_is_published_again_under_a_new_number(sources: Sources):
+    with sources.store.read() as session:
+        before = publications.current(session, "abnehmer")
+    assert before is not None and schedule.enqueue_due(sources) == ()
+    first = sources.lake.read(Select(Table("abnehmer", before.version), ("kennung",)), where=Everything())
+    shutil.rmtree(sources.settings.published / "abnehmer")
+    assert [i.split("-")[0] for i in schedule.enqueue_due(sources)] == ["publish"]
+    assert "abnehmer" in refresh.refresh(sources).published
+    with sources.store.read() as session:
+        after = publications.current(session, "abnehmer")
+    assert after is not None and after.version > before.version
+    again = sources.lake.read(Select(Table("abnehmer", after.version), ("kennung",)), where=Everything())
+    assert again.equals(first)
+    assert refresh.refresh(sources).published == ()
+
+
+def test_scores_that_were_lost_are_made_again_under_a_new_number(sources: Sources):
+    before = runs.current_run(sources, "kuendigung")
+    assert before is not None and score_runs.wanted(sources, "kuendigung") is None
+    shutil.rmtree(sources.settings.published / "explanations_kuendigung")
+    assert "rows scored" in instances.score(sources, "kuendigung")
+    after = runs.current_run(sources, "kuendigung")
+    assert after is not None and after.explanations.version > before.explanations.version
+    assert sources.lake.schema(after.explanations).names
+    assert score_runs.wanted(sources, "kuendigung") is None
