@@ -169,6 +169,13 @@ def test_a_session_ends_after_eight_hours_in_any_case(house):
     assert not alive(house, session_id)
 
 
+def test_a_session_of_somebody_who_is_not_active_is_nobodys_however_that_came(house):
+    session_id = sign_in(house, SELLER)
+    with house.sources.store.begin() as session:
+        people_table.by_email(session, email_of(SELLER)).active = False
+    assert not alive(house, session_id)
+
+
 def test_a_clock_that_goes_back_signs_nobody_out(house):
     session_id = sign_in(house)
     house.sources.clock.move(timedelta(hours=-1))

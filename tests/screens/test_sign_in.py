@@ -73,6 +73,15 @@ def test_nobody_is_sent_elsewhere_after_signing_in(bakery, target):
     assert answer.status_code == 302 and answer.headers["Location"] == "/"
 
 
+def test_the_form_carries_a_known_page_on_and_nothing_else(bakery):
+    client = bakery.client()
+    good = client.get("/sign-in", query_string={"next": "/data?dataset=abnehmer"}).get_data(as_text=True)
+    assert 'action="/sign-in?next=/data?dataset=abnehmer"' in good
+    for bad in ("//evil.example", "https://evil.example", '"><script>alert(1)</script>', "/no-such-page"):
+        said = client.get("/sign-in", query_string={"next": bad}).get_data(as_text=True)
+        assert 'action="/sign-in"' in said and "evil" not in said and "<script>alert" not in said
+
+
 def test_a_wrong_password_and_an_unknown_person_read_the_same(own_bakery):
     wrong = enter(own_bakery.client(), "hauswart", "not the password")
     unknown = enter(own_bakery.client(), "nobody", "not the password")
