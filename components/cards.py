@@ -1,9 +1,13 @@
-"""KPI cards: a number at a glance, with its change in words, its past as a line, and its meaning on hover and focus."""
+"""KPI cards: a number at a glance, with its change in words, its past as a line, and its meaning on hover and focus.
+
+Every component costs the browser time at each change of the page, so that a card is made of few: a sparkline is one
+element whose drawing follows the theme, and what explains a number is one text.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dash import html
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from services.wording import Shown
 
 ARROWS = {"up": "▲", "down": "▼", "unchanged": "▬"}
-VERDICTS = {"good": ", better", "bad": ", worse", "neutral": ""}
+VERDICTS = {"good": "better", "bad": "worse", "neutral": ""}
 SPACE = "\N{NO-BREAK SPACE}"
 HEIGHT, INSET = 30.0, 4.0
 
@@ -32,11 +36,13 @@ def card(found: Card) -> Component:
     inside = [
         html.Span(found.label, className="ll-card-label"),
         figure(found.value),
-        change(found.change, found.note),
-        spark(found.spark, found.spark_before, found.level),
+        html.Span(change_text(found.change, found.note), className=change_class(found.change)),
+        html.Span(**spark(found.spark, found.spark_before, found.level)),
     ]
+    if found.change is not None and VERDICTS[found.change.verdict]:
+        inside.insert(3, html.Span(VERDICTS[found.change.verdict], className="ll-hidden"))
     if found.goal is not None:
-        inside.insert(3, _goal(found.goal))
+        inside.insert(-1, _goal(found.goal))
     link = links.stay(inside, found.href, class_name="ll-card-link", current=found.chosen, described_by=about)
     name = "ll-card is-chosen" if found.chosen else "ll-card"
     return html.Div([link, html.Div(meaning(found), id=about, className="ll-about", role="tooltip")], className=name)
@@ -57,69 +63,62 @@ def figure(value: Shown) -> Component:
     return html.Span(parts, className="ll-card-value")
 
 
-def change(found: Change | None, note: str = "") -> Component:
-    """What changed: arrow, word, percent and amount; whether that is better is also said to those who see no colour."""
+def change_text(found: Change | None, note: str = "") -> str:
+    """What changed: arrow, word, percent and amount."""
     if found is None:
-        return html.Span(note or "no comparison", className="ll-change ll-neutral")
+        return note or "no comparison"
+    if found.word == "unchanged":
+        return f"{ARROWS['unchanged']} unchanged"
     size = found.text.lstrip("+−")
-    text = "unchanged" if found.word == "unchanged" else f"{found.word} {size}"
-    parts: list[object] = [html.Span(f"{ARROWS[found.word]} ", **{"aria-hidden": "true"}), text]
-    if found.word != "unchanged" and found.amount_text != found.text:
-        parts.append(html.Span(f" ({found.amount_text})", className="ll-change-amount"))
-    parts.append(html.Span(VERDICTS[found.verdict], className="ll-hidden"))
-    return html.Span(parts, className=f"ll-change ll-{found.verdict}")
+    amount = f" ({found.amount_text})" if found.amount_text != found.text else ""
+    return f"{ARROWS[found.word]} {found.word} {size}{amount}"
 
 
-def meaning(found: Card) -> Component:
-    """What the number is, exactly, against what, and where it comes from."""
-    against = [(f"In {found.against}", found.before.exact)] if found.against else []
-    goal = [("Target", found.goal.text)] if found.goal else []
-    return terms([("Exactly", found.value.exact), *against, *goal], found.origin)
+def change_class(found: Change | None) -> str:
+    """The colour of a change."""
+    return f"ll-change ll-{found.verdict if found else 'neutral'}"
 
 
-def terms(facts: Sequence[tuple[str, str]], origin: Origin) -> Component:
-    """A definition, some facts, and the origin of a number."""
-    known = [*facts, ("Owner", origin.owner), ("As of", origin.as_of), ("Data", origin.data_version)]
-    known.append(("Fresh", origin.freshness))
-    listed = html.Dl([html.Div([html.Dt(term), html.Dd(value)]) for term, value in known], className="ll-terms-list")
-    return html.Div([html.P(origin.definition), listed])
+def meaning(found: Card) -> str:
+    """What the number is, exactly, against what, and where it comes from; a line each."""
+    against = [f"In {found.against}: {found.before.exact}"] if found.against else []
+    goal = [f"Target: {found.goal.text}"] if found.goal else []
+    return origin_text(found.origin, [f"Exactly {found.value.exact}", *against, *goal])
+
+
+def origin_text(origin: Origin, facts: Sequence[str] = ()) -> str:
+    """A definition, some facts, and the origin of a number; a line each."""
+    known = [origin.definition, *facts, f"Owner: {origin.owner}", f"As of {origin.as_of}, {origin.data_version}"]
+    return "\n".join([*known, origin.freshness])
 
 
 def _goal(found: Goal) -> Component:
-    """How far the value is to its target: a bar, the target as a tick."""
+    """How far the value is to its target: a bar, the target as a tick at four fifths."""
     reached = min(max(found.reached or 0.0, 0.0), 1.25) / 1.25
-    bar = [
-        html.Span(className="ll-goal-fill", style={"width": f"{reached * 100:.1f}%"}),
-        html.Span(className="ll-goal-tick"),
-    ]
-    return html.Span(
-        [html.Span(bar, className="ll-goal", **{"aria-hidden": "true"}), html.Span(found.text)], className="ll-goal-row"
-    )
+    return html.Span(found.text, className="ll-goal", style={"--reached": f"{reached * 100:.1f}%"})
 
 
 # ── sparklines ────────────────────────────────────────────────────────────────────────────────────
 
 
-def spark(points: Sequence[Point], before: Sequence[Point] = (), level: float | None = None) -> Component:
-    """A line of the last periods; the comparison dotted, as a line or as its level; the newest point marked.
+def spark(points: Sequence[Point], before: Sequence[Point] = (), level: float | None = None) -> dict[str, Any]:
+    """The properties of an element that draws a line: the last periods, the comparison dotted, the newest as a dot.
 
-    Each part is a mask over a plain colour, so that the drawing follows the theme without a chart library.
+    The comparison is a line of its own, or its level. The drawings mask a plain colour, so that they follow the theme.
     """
     values, earlier = [p.value for p in points], [p.value for p in before]
     if not earlier and level is not None:
         earlier = [level] * 2
     known = [v for v in (*values, *earlier) if v is not None]
     if len([v for v in values if v is not None]) < 2:
-        return html.Span(className="ll-spark")
+        return {"className": "ll-spark is-empty"}
     low, high = min(known), max(known)
-    layers = [
-        _layer("before", _path(earlier, low, high), "1.2", "2 3"),
-        _layer("line", _path(values, low, high), "1.7"),
-    ]
-    if values[-1] is not None:
-        place = {"top": f"{_height(values[-1], low, high) / HEIGHT * 100:.1f}%"}
-        layers.append(html.Span(className=f"ll-spark-dot{'' if points[-1].complete else ' is-hollow'}", style=place))
-    return html.Span([layer for layer in layers if layer is not None], className="ll-spark", **{"aria-hidden": "true"})
+    style = {"--line": _drawing(_path(values, low, high), "1.7")}
+    if any(v is not None for v in earlier):
+        style["--earlier"] = _drawing(_path(earlier, low, high), "1.2", "2 3")
+    end = values[-1]
+    style["--end"] = f"{_height(end, low, high) / HEIGHT * 100:.1f}%" if end is not None else "-99px"
+    return {"className": "ll-spark" if points[-1].complete else "ll-spark is-hollow", "style": style}
 
 
 def _height(value: float, low: float, high: float) -> float:
@@ -138,14 +137,12 @@ def _path(values: Sequence[float | None], low: float, high: float) -> str:
     return said
 
 
-def _layer(kind: str, path: str, width: str, dashes: str = "") -> Component | None:
-    if not path:
-        return None
+def _drawing(path: str, width: str, dashes: str = "") -> str:
     dashed = f" stroke-dasharray='{dashes}'" if dashes else ""
     drawing = (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 {HEIGHT:.0f}' preserveAspectRatio='none'>"
         f"<path d='{path}' fill='none' stroke='black' stroke-width='{width}' stroke-linecap='round'{dashed}"
         " vector-effect='non-scaling-stroke'/></svg>"
     )
-    safe = quote(drawing, safe=" ='/:")
-    return html.Span(className=f"ll-spark-{kind}", style={"--drawing": f'url("data:image/svg+xml,{safe}")'})
+    safe = quote(drawing, safe=" =':/")
+    return f'url("data:image/svg+xml,{safe}")'

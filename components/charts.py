@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
-
-from components import tables
 
 CONFIG = {"displayModeBar": False, "showSendToCloud": False, "responsive": True}
 
@@ -33,7 +32,11 @@ def figure(
     plain["layout"] = {**plain.get("layout", {}), "height": height, "dragmode": False}
     plain["layout"].pop("template", None)
     graph = dcc.Graph(figure=plain, config=CONFIG, style={"height": height}, **({"id": id} if id else {}))
-    table = html.Details([html.Summary("Values as a table"), tables.plain(columns, rows)], className="ll-figure-table")
+    values = json.dumps([list(columns), *map(list, rows)], ensure_ascii=False)
+    # The table is made in the browser when somebody opens it (assets/stay.js): most never do, and it is long.
+    table = html.Details(
+        [html.Summary("Values as a table"), html.Div(**{"data-values": values})], className="ll-figure-table"
+    )
     below = html.Div([table, *foot], className="ll-figure-foot") if foot else table
     caption = [html.Figcaption(title)] if title else []
     shown = html.Div(graph, role="img", **{"aria-label": title or "Chart"})

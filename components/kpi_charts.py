@@ -245,10 +245,10 @@ def _move(bar: Bar, span: float, zero: float, *, signed: bool) -> Component:
     kind = (
         "is-rest" if bar.kind == "rest" else "is-accent" if not signed else "is-raise" if bar.amount > 0 else "is-lower"
     )
-    fill = html.Span(className=f"ll-fill {kind}", style={"left": f"{left:.2f}%", "width": f"{width:.2f}%"})
+    place = {"--zero": f"{zero:.2f}%", "--from": f"{left:.2f}%", "--to": f"{left + width:.2f}%"}
     cells = [
         html.Span(bar.label, className="ll-barname"),
-        html.Span(fill, className="ll-track", style={"--zero": f"{zero:.2f}%"}, **{"aria-hidden": "true"}),
+        html.Span(className=f"ll-move {kind}", style=place),
         html.Span(bar.text, className="ll-barvalue"),
     ]
     name = "ll-barrow is-chosen" if bar.chosen else "ll-barrow"

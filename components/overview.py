@@ -89,7 +89,8 @@ def headline(found: Headline) -> Component:
 def trend(found: Trend) -> Component:
     """The chosen metric over time, with its meaning beside the values."""
     about = html.Details(
-        [html.Summary("About this number"), cards.terms([], found.origin)], className="ll-figure-table"
+        [html.Summary("About this number"), html.P(cards.origin_text(found.origin), className="ll-about-text")],
+        className="ll-figure-table",
     )
     return kpi_charts.trend(found, foot=[about])
 
@@ -144,7 +145,10 @@ def _small(found: Small | Problem) -> Component:
         said = f"{found.sentence} {found.next_step}".strip()
         return html.Div([html.Span(found.label), html.Span(said, className="ll-soft")], className="ll-kp-small")
     inside: list[object] = [html.Span(found.label), html.Strong(found.value.text)]
-    inside.append(html.Span(found.note, className="ll-soft") if found.note else cards.change(found.change))
+    note = html.Span(found.note, className="ll-soft")
+    inside.append(
+        note if found.note else html.Span(cards.change_text(found.change), className=cards.change_class(found.change))
+    )
     return links.stay(inside, found.href, class_name="ll-kp-small", title=found.definition)
 
 
@@ -189,25 +193,15 @@ def _line(line: Line, *, against: bool, shares: bool) -> Component:
     if line.href:
         what = "Remove the filter" if line.chosen else "Show only"
         name = links.stay(line.label, line.href, title=f"{what} {line.label}")
-    cells = [
-        html.Th(name, scope="row"),
-        html.Td(html.Span(line.value.text, title=line.value.exact), className="is-number"),
-    ]
+    cells = [html.Th(name, scope="row"), html.Td(line.value.text, title=line.value.exact, className="is-number")]
     if against:
-        cells.append(html.Td(cards.change(line.change), className="is-number"))
+        cells.append(html.Td(cards.change_text(line.change), className=f"is-number {cards.change_class(line.change)}"))
     if shares:
-        cells.append(html.Td(_share(line), className="is-number"))
-    cells.append(html.Td(cards.spark(line.spark)))
+        part = max(0.0, min(1.0, line.share or 0.0)) if line.kind != "total" else 0.0
+        cells.append(html.Td(line.share_text, className="is-number ll-kp-share", style={"--part": f"{part:.4f}"}))
+    cells.append(html.Td(html.Div(**cards.spark(line.spark))))
     kinds = {"total": "is-total", "other": "is-other", "member": "is-chosen" if line.chosen else ""}
     return html.Tr(cells, className=kinds[line.kind])
-
-
-def _share(line: Line) -> object:
-    if line.share is None or line.kind == "total":
-        return line.share_text
-    bar = html.Span(html.Span(style={"width": f"{max(0.0, min(1.0, line.share)) * 100:.1f}%"}), className="ll-kp-share",
-                    **{"aria-hidden": "true"})  # fmt: skip
-    return [bar, line.share_text]
 
 
 def problem(found: Problem) -> Component:

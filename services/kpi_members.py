@@ -12,6 +12,7 @@ from data.metrics import ALL, Facts, Lookup, lookup, together
 from services import kpi_words as words
 from services.kpi_answers import Bar, Breakdown, Line, MemberTable
 from services.kpi_parts import Frame, line_points, value_of
+from services.wording import Shown
 
 TOP_BARS = 5
 
@@ -83,8 +84,8 @@ def _line(frame: Frame, member: Scalar, find: Lookup, whole: float | None) -> Li
     return Line(
         member=text,
         label=words.member_label(member),
-        value=words.shown(now, about, frame.lake),
-        before=words.shown(before, about, frame.lake),
+        value=_cell(frame, now),
+        before=_cell(frame, before),
         change=words.change(now, before, about, frame.lake),
         share=part,
         share_text="" if part is None else words.percent_size(part, frame.lake),
@@ -92,6 +93,12 @@ def _line(frame: Frame, member: Scalar, find: Lookup, whole: float | None) -> Li
         chosen=_is_chosen(frame, text),
         href=frame.query.toggled(frame.query.by, text).to_url(),
     )
+
+
+def _cell(frame: Frame, value: float | None) -> Shown:
+    about = frame.metric(frame.query.metric)
+    said = words.shown(value, about, frame.lake)
+    return replace(said, text=words.bare(said.text, about))
 
 
 # ── why it moved ──────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +160,7 @@ def _sizes(frame: Frame, found: Split, now: float | None) -> Breakdown:
     more = len(found.kept) + len(found.small) - len(bars)
     note = f"The largest {len(bars)} of {len(bars) + more:,}; all of them are in the table below." if more > 0 else ""
     total = words.shown(now, about, frame.lake).text
-    return Breakdown(f"Parts {_by(frame)}", title, False, tuple(bars), total, note)
+    return Breakdown(_by(frame).replace("by", "By", 1), title, False, tuple(bars), total, note)
 
 
 def _bar(frame: Frame, member: Scalar, amount: float, *, signed: bool, detail: str) -> Bar:

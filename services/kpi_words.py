@@ -74,7 +74,7 @@ def change(now: float | None, before: float | None, metric: Metric, lake: LakeFi
         word=word,
         verdict=verdict,
         amount=by,
-        amount_text=amount(by, metric, lake),
+        amount_text=bare(amount(by, metric, lake), metric),
         relative=relative,
         text="±0" if still else text,
         spoken=said + ("" if verdict == "neutral" else ", better" if verdict == "good" else ", worse"),
