@@ -32,6 +32,14 @@ def ranks_of(viewer: Viewer, sources: Sources, found: Asked) -> Ranks:
     return sources.cache.get_or_make(("lead ranks", found.run.scores, found.of, viewer.fingerprint), read)
 
 
+def scored_rows(sources: Sources, found: Asked, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of ``scores_<model>`` in the order of ``ids``."""
+    if not ids:
+        return []
+    rows = {r["row_id"]: r for r in _stored(sources, found, found.run.scores, ids, columns).to_pylist()}
+    return [rows[i] for i in ids]
+
+
 @read_from_the_lake()
 def inputs_of(sources: Sources, found: Asked, row_id: int) -> dict[str, Any]:
     """The inputs of the model for one row, as the run stored them; empty where there are none."""
@@ -68,10 +76,7 @@ def why_of(
 def reasons_of(
     viewer: Viewer, sources: Sources, found: Asked, scored: Sequence[Mapping[str, Any]], count: int = REASONS_IN_A_ROW
 ) -> dict[int, tuple[Reason, ...]]:
-    """The strongest reasons of scored rows by row id; a row without stored values is left out.
-
-    Of the inputs, only those are read that are a reason of some row.
-    """
+    """The strongest reasons of scored rows by row id; a row without stored values is left out."""
     by_id = {int(r["row_id"]): r for r in scored}
     try:
         columns = sources.lake.schema(found.run.explanations).names
@@ -81,7 +86,7 @@ def reasons_of(
         known = [by_id[i] for i in shap.column("row_id").to_pylist()]
         explained = lead_reasons.explained(found.model, known, shap)
         strongest = lead_reasons.strongest(found.model, explained, named=_named(viewer, found), count=count)
-        inputs = _inputs(sources, found, list(by_id), strongest.used)
+        inputs = _inputs(sources, found, list(by_id))
     except LakeError:
         return {}
     except NotAdditive as problem:
@@ -103,13 +108,9 @@ def _named(viewer: Viewer, found: Asked) -> frozenset[str]:
     return explanations.named_features(found.model, hidden, found.run.importance)
 
 
-def _inputs(sources: Sources, found: Asked, ids: Sequence[int], features: Sequence[str]) -> dict[int, dict[str, Any]]:
-    """The inputs behind these features by row id; of an encoded feature all its columns."""
-    prefixes = tuple(p for name in features if (p := found.model.features[name].one_hot))
-    names = sources.lake.schema(found.run.inputs).names
-    wanted = [n for n in names if n in features or n == "row_id" or (prefixes and n.startswith(prefixes))]
-    rows = _stored(sources, found, found.run.inputs, ids, wanted).to_pylist()
-    return {int(r["row_id"]): r for r in rows}
+def _inputs(sources: Sources, found: Asked, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    columns = sources.lake.schema(found.run.inputs).names
+    return {int(r["row_id"]): r for r in _stored(sources, found, found.run.inputs, ids, columns).to_pylist()}
 
 
 def _stored(sources: Sources, found: Asked, table: Table, ids: Sequence[int], columns: Sequence[str]) -> pa.Table:

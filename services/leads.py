@@ -30,7 +30,7 @@ from services.lead_lists import (
 )
 from services.lead_query import LeadQuery
 from services.lead_ranks import Ranks
-from services.lead_rows import REASONS_IN_A_ROW, inputs_of, ranks_of, reasons_of, why_of
+from services.lead_rows import REASONS_IN_A_ROW, inputs_of, ranks_of, reasons_of, scored_rows, why_of
 from services.sources import Sources
 
 __all__ = [
@@ -101,8 +101,9 @@ def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count:
     found, question = selection(viewer, sources, query)
     _, matching = _counted(sources, found, query)
     places = ranks_of(viewer, sources, found)
-    scored = sources.lake.read(_window(question, query, places, start, count), where=found.where).to_pylist()
-    ranks = places.ranks([r["row_id"] for r in scored])
+    ids = _window(sources, found, question, query=query, places=places, rows=(start, count))
+    scored = scored_rows(sources, found, ids, question.columns)
+    ranks = places.ranks(ids)
     if scored:
         lead_reads.record(viewer, sources, found, query, end=start + len(scored), total=matching)
     reasons = reasons_of(viewer, sources, found, scored)
@@ -168,17 +169,18 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
     )
 
 
-def _window(question: Select, query: LeadQuery, places: Ranks, start: int, count: int) -> Select:
-    """The part of a question that is asked for. The whole list in its published order is found by row ids, so that the
-    engine reads these rows and no others.
+def _window(
+    sources: Sources, found: Asked, question: Select, *, query: LeadQuery, places: Ranks, rows: tuple[int, int]
+) -> list[int]:
+    """The row ids of a part of a list, in order. The whole list in its published order is known by its ranks; any other
+    order is asked for by its ids alone, so that the engine carries no other column through the sorting.
     """
-    if query.narrows or query.sort:
-        return replace(question, limit=count, offset=start)
-    first, last = start + 1, min(start + count, places.total)
-    if first > last:
-        return replace(question, limit=0)
-    ids = Compare("row_id", "ge", places.row_at(first)), Compare("row_id", "le", places.row_at(last))
-    return replace(question, filter=And((question.filter, *ids)))
+    start, count = rows
+    if not query.narrows and not query.sort:
+        return [places.row_at(rank) for rank in range(start + 1, min(start + count, places.total) + 1)]
+    asked_ = replace(question, columns=("row_id",), limit=count, offset=start)
+    ids: list[int] = sources.lake.read(asked_, where=found.where).column("row_id").to_pylist()
+    return ids
 
 
 def _counted(sources: Sources, found: Asked, query: LeadQuery) -> tuple[dict[str, int], int]:
