@@ -110,7 +110,8 @@ def _dataset(rights: DatasetRights) -> list[Any]:
     elif rights.visible is None:
         sees = "cannot be counted now"
     else:
-        sees = f"{rights.visible:,} of {rights.total:,}" if rights.visible else soft
+        whole = f"all {rights.total:,}" if rights.visible == rights.total else f"{rights.visible:,} of {rights.total:,}"
+        sees = html.Span(whole, className="ll-nowrap") if rights.visible else soft
     return [html.Strong(rights.label), sees, rights.reason, ", ".join(rights.hidden) or soft]
 
 

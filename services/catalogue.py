@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from data import catalogue_log, publications
 from data.definitions import Dataset, LakeFile, Metric, Workspace
@@ -149,7 +150,8 @@ def catalogue(viewer: Viewer, sources: Sources, focus: str = "") -> Catalogue:
     with sources.store.read() as session:
         history = publications.history(session, found, VERSIONS_SHOWN)
     lines = {
-        n: _line(d, n, now.snapshots.get(n), today=now.today, held=n in troubled) for n, d in lake.datasets.items()
+        name: _line(lake, name, now.snapshots.get(name), today=now.today, held=name in troubled)
+        for name in lake.datasets
     }
     return Catalogue(
         name=lake.name,
@@ -185,18 +187,19 @@ def _all_held(sources: Sources) -> tuple[HeldFile, ...]:
     return tuple(_held(datasets[q.dataset], q, q.dataset in current) for q in open_ if q.dataset in datasets)
 
 
-def _line(about: Dataset, name: str, found: Snapshot | None, *, today: date, held: bool) -> DatasetLine:
+def _line(lake: LakeFile, name: str, found: Snapshot | None, *, today: date, held: bool) -> DatasetLine:
+    about = lake.datasets[name]
     if found is None:
         said = "Not published: its file is held back" if held else "Not published yet"
         return DatasetLine(name, about.label, None, "held" if held else "missing", said)
     if held:
         return DatasetLine(name, about.label, found.rows, "held", "A newer file is held back")
     if found.newest_day is None:
-        said = f"Published {wording.day(found.published_at)}"
+        said = f"Published {wording.day(found.published_at.astimezone(ZoneInfo(lake.timezone)))}"
         return DatasetLine(name, about.label, found.rows, "fresh", said)
     if found.stale:
         age = (today - found.newest_day).days
-        said = f"Ends {wording.day(found.newest_day)}, {age:,} days ago"
+        said = f"Ends {wording.day(found.newest_day)}, {age:,} day{'' if age == 1 else 's'} ago"
         return DatasetLine(name, about.label, found.rows, "stale", said)
     return DatasetLine(name, about.label, found.rows, "fresh", f"To {wording.day(found.newest_day)}")
 
