@@ -6,11 +6,14 @@ use.
 """
 
 import contextlib
+import functools
 import gc
 import importlib
 import os
 import signal
 from pathlib import Path
+
+import gunicorn.util
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
@@ -18,6 +21,10 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 from services.settings import from_environment  # noqa: E402  after the threads of numeric libraries are bound
 
 _settings = from_environment()
+
+# A worker waits on its only loop for a client to close its end, two seconds by itself: a handful of clients that never
+# do would hold up everybody.
+gunicorn.util.close_graceful = functools.partial(gunicorn.util.close_graceful, timeout=0.02)
 
 wsgi_app = "app:create_server()"
 bind = f"{_settings.host}:{_settings.port}"
