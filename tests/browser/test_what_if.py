@@ -95,6 +95,24 @@ def test_a_drag_asks_ten_times_a_second_and_shows_the_last_move(moved):
     watched.well()
 
 
+def test_a_server_that_answers_at_once_is_still_asked_ten_times_a_second_at_most(moved):
+    _, page = moved
+    page.evaluate("""() => {
+      window.asks = [];
+      const real = window.dash_clientside.set_props;
+      window.dash_clientside.set_props = (id, props) => {
+        if (id !== "what-if-ask") return real(id, props);
+        window.asks.push(performance.now());
+        window.dash_clientside.whatIf.answered({ asked: props.data.asked });
+      };
+    }""")
+    drag(page, "rabatt", 0.1, 0.8, steps=40)
+    page.wait_for_timeout(300)
+    asks = page.evaluate("window.asks")
+    assert len(asks) >= 4
+    assert min(later - earlier for earlier, later in pairwise(asks)) >= 95
+
+
 def test_a_slow_older_answer_never_replaces_the_newest_move(moved):
     watched, page = moved
     held: list[Any] = []
