@@ -56,8 +56,8 @@ def missing(found: Problem) -> Component:
 
 def figure(value: Shown) -> Component:
     """A large number; the word of its unit is small."""
-    number, _, unit = value.text.partition(SPACE)
-    if unit and not number[-1:].isalnum():
+    number, _, unit = value.text.rpartition(SPACE)
+    if not number or any(c.isdigit() for c in unit):
         number, unit = value.text, ""
     parts = [number, html.Span(f" {unit}", className="ll-card-unit")] if unit else number
     return html.Span(parts, className="ll-card-value")

@@ -39,5 +39,5 @@ def figure(
     )
     below = html.Div([table, *foot], className="ll-figure-foot") if foot else table
     caption = [html.Figcaption(title)] if title else []
-    shown = html.Div(graph, role="img", **{"aria-label": title or "Chart"})
+    shown = html.Div(graph, role="img", style={"minHeight": height}, **{"aria-label": title or "Chart"})
     return html.Figure([*caption, shown, below], className="ll-figure")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, State, dcc, html, no_update
 
 from components import cards, notice
 from components import overview as draw
@@ -36,14 +36,22 @@ def layout(viewer: Viewer, sources: Sources, **query: str) -> Any:
 
 def _body(viewer: Viewer, sources: Sources, query: dict[str, str]) -> list[Any]:
     """The answer drawn; a question that cannot be answered is said, above the usual view: never a dead end."""
-    said = []
+    found, refused = _asked(viewer, sources, query)
+    said = [notice.message(refused, "The newest month is shown instead.", "watch")] if refused else []
+    seen = html.Div(id=ids("seen"), title=found.state, hidden=True)
+    waiting = [dcc.Interval(id=ids("wait"), interval=WAIT), seen] if found.waiting else []
+    # Where no card has a number, the headline says why, and there is nothing to take apart.
+    apart = not isinstance(found.headline, Problem)
+    below = [*_middle(found), _ahead(found), _members(found)] if apart else [_ahead(found)]
+    return [*said, *_above(found), *below, *waiting]
+
+
+def _asked(viewer: Viewer, sources: Sources, query: dict[str, str]) -> tuple[Overview, str]:
+    """The answer to the address; else the usual view, and why."""
     try:
-        found = kpis.overview(viewer, sources, KpiQuery.from_url(query))
+        return kpis.overview(viewer, sources, KpiQuery.from_url(query)), ""
     except (InvalidQuery, Unavailable) as refused:
-        said = [notice.message(refused.sentence, "The newest month is shown instead.", "watch")]
-        found = kpis.overview(viewer, sources, KpiQuery())
-    waiting = [dcc.Interval(id=ids("wait"), interval=WAIT)] if found.waiting else []
-    return [*said, *_above(found), *_middle(found), _ahead(found), _members(found), *waiting]
+        return kpis.overview(viewer, sources, KpiQuery()), refused.sentence
 
 
 def _above(found: Overview) -> list[Any]:
@@ -103,10 +111,13 @@ def register(screen: Screen) -> None:
         Output(ids("body"), "children"),
         Input(ids("wait"), "n_intervals"),
         State("_pages_location", "search"),
+        State(ids("seen"), "title"),
         prevent_initial_call=True,
     )
-    def look_again(viewer: Viewer, _times: int, search: str | None) -> Any:
-        return _body(viewer, screen.sources, dict(parse_qsl((search or "").lstrip("?"), keep_blank_values=True)))
+    def look_again(viewer: Viewer, _times: int, search: str | None, seen: str | None) -> Any:
+        query = dict(parse_qsl((search or "").lstrip("?"), keep_blank_values=True))
+        found, _ = _asked(viewer, screen.sources, query)
+        return no_update if found.state == seen else _body(viewer, screen.sources, query)
 
 
 page = Page("/kpis", "Overview", "kpis:read", layout, register)

@@ -312,7 +312,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Overview:
-    """The executive's page."""
+    """The executive's page. ``state`` changes when another answer would be given; ``waiting`` says what is awaited."""
 
     url: str
     head: Head
@@ -326,3 +326,4 @@ class Overview:
     attention: tuple[Attention, ...]
     quiet: str
     waiting: str = ""
+    state: str = ""

@@ -154,6 +154,8 @@ def _outside(desk: Desk, card: Card) -> Attention | None:
 
 def quiet(desk: Desk, cards: Sequence[Card | Problem]) -> str:
     """What is said when nothing needs attention: since when each metric has stayed inside the range it had before."""
+    if not any(isinstance(c, Card) for c in cards):
+        return "There is nothing to watch yet."
     at, label = max((_last_outside(c) for c in cards if isinstance(c, Card)), default=(-1, ""))
     if at < 0:
         return f"Nothing outside the range of the {desk.frame.grain}s before."

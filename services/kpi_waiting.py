@@ -23,6 +23,11 @@ def sentence(sources: Sources) -> str:
     return f"Ready in {about(left)}: {said}" if left is not None else said
 
 
+def step(said: str) -> str:
+    """The work at hand without the time that is left, so that one sees whether anything went on."""
+    return said.partition(": ")[2] if said.startswith("Ready in ") else said
+
+
 def seconds_left(percent: int, started: datetime | None, now: datetime) -> float | None:
     """What is left at the pace so far; None while too little is done to tell."""
     if started is None or not FEWEST_PERCENT <= percent < 100:

@@ -62,7 +62,8 @@ def change(now: float | None, before: float | None, metric: Metric, lake: LakeFi
         return None
     by = now - before
     relative = by / abs(before) if before else None
-    still = by == 0 or (relative is not None and abs(relative) < UNCHANGED)
+    by_share = by if metric.unit == "percent" or relative is None else relative
+    still = abs(by_share) < UNCHANGED
     word: Word = "unchanged" if still else "up" if by > 0 else "down"
     text = percent(relative, lake) if relative is not None else amount(by, metric, lake)
     if metric.unit == "percent":

@@ -6,6 +6,7 @@ that is missing, damaged or not granted takes away only what needs it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -14,7 +15,7 @@ from data.lake import LakeError
 from data.metric_book import MetricError, datasets_of
 from data.metric_plan import Ask
 from data.metrics import Facts, measure
-from services import kpi_head, kpi_lists, kpi_members, kpi_models, kpi_outlook, kpi_parts, wording
+from services import kpi_head, kpi_lists, kpi_members, kpi_models, kpi_outlook, kpi_parts, kpi_waiting, wording
 from services import kpi_words as words
 from services.access import Viewer, require
 from services.kpi_answers import (
@@ -43,12 +44,13 @@ def overview(viewer: Viewer, sources: Sources, query: KpiQuery) -> Overview:
     require(viewer, "kpis:read")
     desk = open_desk(viewer, sources, query)
     models = kpi_models.models_of(sources)
+    published = tuple(sorted((name, s.table.version, s.stale_reason) for name, s in desk.published.items()))
+    problems = tuple(sorted((name, p.kind if desk.waiting else p.sentence) for name, p in desk.problems.items()))
+    key = ("kpis", published, problems, models.key, viewer.fingerprint, desk.query, desk.through)
+    state = hashlib.sha256(repr((key, kpi_waiting.step(desk.waiting))).encode()).hexdigest()[:16]
     if desk.waiting:
-        return _answer(desk, models)
-    state = tuple(sorted((name, s.table.version, s.stale_reason) for name, s in desk.published.items()))
-    problems = tuple(sorted((name, p.sentence) for name, p in desk.problems.items()))
-    key = ("kpis", state, problems, models.key, viewer.fingerprint, desk.query, desk.through)
-    return sources.cache.get_or_make(key, lambda: _answer(desk, models))
+        return replace(_answer(desk, models), state=state)
+    return sources.cache.get_or_make(key, lambda: replace(_answer(desk, models), state=state))
 
 
 def _answer(desk: Desk, models: Models) -> Overview:

@@ -60,6 +60,7 @@ def card(name: str, now: float | None, before: float | None, *, unit: str | None
         (250, 100, None, "up", "+150 %", "up 150 %, better", "good"),
         (5, 0, None, "up", "+5", "up 5, better", "good"),
         (0.144, 0.146, "percent", "down", "−0.2 pp", "down 0.2 pp, better", "good"),
+        (0.0412, 0.0413, "percent", "down", "±0", "unchanged", "neutral"),
         (-5, -10, None, "up", "+50.0 %", "up 50.0 %, better", "good"),
     ],
 )

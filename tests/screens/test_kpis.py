@@ -91,6 +91,13 @@ def test_every_link_that_changes_the_view_keeps_the_place(drawn: Any):
             assert node["props"].get("data-stay") == "yes", href
 
 
+def test_a_currency_in_front_stands_with_its_number_and_a_unit_behind_is_small(drawn: Any):
+    values = [n["props"]["children"] for n in of_class(drawn, "ll-card-value")]
+    assert values[0] == f"CHF{NB}373k"
+    assert (values[1][0], said(values[1][1])) == ("296", "Lieferungen")
+    assert (values[4][0], said(values[4][1])) == ("4.1", "%")
+
+
 def test_the_chosen_card_is_marked_and_one_only(bakery: House):
     tree = bakery.layout(bakery.sign_in("leitung"), "/kpis?metric=lieferungen")
     chosen = [said(n) for n in of_class(tree, "ll-card-link") if n["props"].get("aria-current") == "true"]
@@ -161,6 +168,7 @@ def test_without_rows_each_card_keeps_its_name_and_says_whom_to_ask(bakery: Hous
     tree = bakery.layout(bakery.sign_in("aussendienst:ohne"), "/kpis")
     cards = of_class(tree, "is-missing")
     assert len(cards) == 5
+    assert not of_class(tree, "ll-kp-members") and "There is nothing to watch yet." in said(tree)
     assert said(cards[0]).startswith("Umsatz You have no rows of Lieferungen. Your administrator can grant them.")
 
 
@@ -194,7 +202,7 @@ def test_the_page_asks_nothing_when_it_loads(bakery: House):
 
 
 def test_looking_again_is_guarded_and_gives_the_same_page(bakery: House):
-    answer = bakery.fire(bakery.sign_in("leitung"), "kpis-body.children", [1], ["?metric=lieferungen"])
+    answer = bakery.fire(bakery.sign_in("leitung"), "kpis-body.children", [1], ["?metric=lieferungen", ""])
     tree = answer.get_json()["response"]["kpis-body"]["children"]
     assert said([n for n in of_class(tree, "ll-card") if "is-chosen" in n["props"]["className"]]).startswith(
         "Lieferungen"
@@ -207,8 +215,19 @@ def test_while_something_is_prepared_the_page_looks_again_by_itself(own_bakery: 
 
     client = own_bakery.sign_in("leitung")
     jobs.begin_build(own_bakery.sources)
-    assert [n for n in nodes(own_bakery.layout(client, "/kpis")) if n["type"] == "Interval"]
+    tree = own_bakery.layout(client, "/kpis")
+    assert [n for n in nodes(tree) if n["type"] == "Interval"]
+    [seen] = [n["props"]["title"] for n in nodes(tree) if n["props"].get("id") == "kpis-seen"]
+
+    def again() -> Any:
+        return own_bakery.fire(client, "kpis-body.children", [1], ["", seen]).get_json()
+
+    jobs.tell_build(own_bakery.sources, 40, "Training: lapse risk")
+    assert "Interval" in str(again()["response"])
+    jobs.tell_build(own_bakery.sources, 41, "The demo is being prepared.")
+    assert again()["response"] == {}  # nothing new: the page is left alone
     jobs.end_build(own_bakery.sources)
+    assert "Interval" not in str(again()["response"])
     assert not [n for n in nodes(own_bakery.layout(client, "/kpis")) if n["type"] == "Interval"]
 
 
