@@ -102,7 +102,8 @@ def train_campaign_response(rows: pd.DataFrame, inputs: tuple[str, ...] = CAMPAI
 def train_spend(rows: pd.DataFrame) -> Trained:
     """What will a household spend in the next four weeks? A pipeline: encoded department, then boosted trees.
 
-    It aims at the middle of what such households spend (least absolute error), which is below their mean.
+    It aims a little above the middle of what such households spend: in earlier weeks the 52nd percentile cost a
+    thousandth more error than the middle and left a third less of their sum out.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingRegressor
@@ -114,7 +115,8 @@ def train_spend(rows: pd.DataFrame) -> Trained:
     encoder.fit(rows[kinds])
     encoded = len(encoder.categories_[0])
     settings = {
-        "loss": "absolute_error",
+        "loss": "quantile",
+        "quantile": 0.52,
         "learning_rate": 0.06,
         "max_iter": 120,
         "max_leaf_nodes": 8,
