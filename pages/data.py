@@ -113,7 +113,7 @@ def _invented(found: Catalogue) -> Any:
         return None
     names = ", ".join(about.invented)
     verb = "is" if len(about.invented) == 1 else "are"
-    return notice.message(f"{names} {verb} invented.", found.note, "watch")
+    return notice.message(f"{names} {verb} invented.", found.note)
 
 
 def _columns(about: DatasetDetail) -> Any:
@@ -173,7 +173,7 @@ def _versions(found: Catalogue) -> Any:
 
 def _held(held: HeldFile) -> Any:
     serving = "The last good version serves on." if held.serving else "Nothing of it is published."
-    return notice.message(f"{held.file} is held back: {held.reason}", f"{serving} {held.next_step}", "watch")
+    return notice.message(f"A file is held back: {held.reason}", f"{serving} {held.next_step}", "watch")
 
 
 def _held_section(found: Catalogue) -> Any:
