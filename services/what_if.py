@@ -78,7 +78,7 @@ def explore(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
     stand = _stand(viewer, sources, query)
     answer = _answer(viewer, sources, stand, query)
     detail = {"version": stand.asked.run.version, "changed": sorted(answer.changed)}
-    audit.record(viewer, sources, "what_if.open", _resource(stand, query), detail=detail)
+    audit.record(viewer, sources, "what_if.open", _resource(stand), detail=detail)
     return answer
 
 
@@ -87,7 +87,7 @@ def move(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
     access.require(viewer, "what_if:run")
     stand = _stand(viewer, sources, query, moving=True)
     answer = _answer(viewer, sources, stand, query)
-    if sources.moves.add(viewer, _resource(stand, query), answer.changed, sources.clock()):
+    if sources.moves.add(viewer, _resource(stand), answer.changed, sources.clock()):
         sources.moves.write_later(partial(write_moves, sources))
     return answer
 
@@ -104,6 +104,8 @@ def start_page(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> StartPag
     """Where to begin: the models with rows in scope, three rows of one of them near a band limit, and rows to find."""
     access.require(viewer, "what_if:run")
     runs_ = _models(viewer, sources)
+    if not any(_allowed(viewer, m) for m in sources.workspace.models.models.values()):
+        raise Forbidden("You have no rows of any model.", next_step="Your administrator can grant them.")
     if not runs_:
         raise NotReady("No model has scored rows of yours yet.", next_step="Come back when the first run is done.")
     if query.list is not None and query.list not in runs_:
@@ -209,7 +211,7 @@ def _answer(viewer: Viewer, sources: Sources, stand: _Stand, query: WhatIfQuery)
         )
     except NotMovable as problem:
         told = f"There is no input “{problem.feature[:40]}” that you can change."
-        audit.denied(viewer, sources, "what_if.refused", _resource(stand, query), told)
+        audit.denied(viewer, sources, "what_if.refused", _resource(stand), told)
         raise InvalidQuery(told, next_step="Open the what-if from the lead again.") from problem
     response = _explained(
         lambda: what_if.respond(
@@ -277,8 +279,9 @@ def _controls(stand: _Stand, query: WhatIfQuery, checked: Checked, lake: LakeFil
     return tuple(again(c) if c.feature in query.edits else c for c in stand.controls)
 
 
-def _resource(stand: _Stand, query: WhatIfQuery) -> str:
-    return f"{stand.asked.name}/{query.key}"
+def _resource(stand: _Stand) -> str:
+    """The row's one name in the log, however its address was written."""
+    return f"{stand.asked.name}/{lead_query.key_text(stand.asked.model, stand.row)}"
 
 
 def _step(model: ModelUse, feature: str, value: float, sources: Sources) -> Step:
@@ -347,12 +350,14 @@ def _models(viewer: Viewer, sources: Sources) -> dict[str, Run]:
     """Models with a run and with rows in the viewer's scope."""
     found = {}
     for name, model in sources.workspace.models.models.items():
-        if not access.decide(viewer, "leads:read", model.scored.dataset).allowed:
-            continue
-        run = runs.current_run(sources, name)
+        run = runs.current_run(sources, name) if _allowed(viewer, model) else None
         if run is not None:
             found[name] = run
     return found
+
+
+def _allowed(viewer: Viewer, model: ModelUse) -> bool:
+    return access.decide(viewer, "leads:read", model.scored.dataset).allowed
 
 
 def _can_move(viewer: Viewer, model: ModelUse, run: Run) -> bool:
@@ -362,8 +367,7 @@ def _can_move(viewer: Viewer, model: ModelUse, run: Run) -> bool:
 
 def _asked(viewer: Viewer, model: ModelUse, run: Run, *, name: str) -> Asked:
     """A model's rows without the columns of a list."""
-    decision = access.decide(viewer, "leads:read", model.scored.dataset)
-    if not decision.allowed:
+    if not _allowed(viewer, model):
         raise Forbidden("You have no rows of this model.", next_step="Your administrator can grant them.")
     return Asked(name, model, run, "", Everything(), (), access.rows(viewer, model.scored.dataset))
 

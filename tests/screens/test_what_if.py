@@ -260,6 +260,12 @@ def test_nobody_of_a_territory_that_is_not_assigned_finds_a_row(bakery):
         )
 
 
+def test_who_has_no_rows_is_told_whom_to_ask(bakery):
+    words = bakery.words(bakery.sign_in("aussendienst:ohne"), "/what-if")
+    assert "You have no rows of any model. " in words
+    assert "Your administrator can grant them." in words
+
+
 def test_answers_kept_for_one_are_not_given_to_another(bakery):
     """The same row, first asked by one who sees it."""
     key = key_in(bakery, "Süd & Tal")
