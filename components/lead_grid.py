@@ -76,7 +76,7 @@ def columns(page: LeadPage) -> list[dict[str, Any]]:
     sorts = {o.column: (at, "desc" if o.descending else "asc") for at, o in enumerate(page.query.sort)}
     for column in made:
         if column["colId"] in sorts:
-            column["sortIndex"], column["sort"] = sorts[column["colId"]]
+            column["initialSortIndex"], column["initialSort"] = sorts[column["colId"]]
     return made
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from data.questions import Select
 from services import access, audit, leads
 from services.access import Viewer
@@ -23,7 +25,7 @@ from services.lead_query import LeadQuery
 from services.leads import REASONS_IN_A_ROW
 from services.sources import Sources
 
-BATCH = 5_000
+BATCH, FIRST = 5_000, 100
 _RISKY = tuple("=+-@\t\r\n\x00＝＋－＠")
 
 
@@ -43,7 +45,7 @@ def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
     """
     access.require(viewer, "leads:export")
     found, question = leads.selection(viewer, sources, query)
-    rows, head = leads.matching(sources, found, query), _head(found)
+    rows, head = leads.matching(viewer, sources, found, query), _head(found)
     detail = {"of": found.of, "query": query.to_url(), "rows": rows, "columns": head, "version": found.run.version}
     audit.record(viewer, sources, "leads.export", found.name, detail=detail)
     return Export(_filename(found), _lines(viewer, sources, found, head=head, question=question))
@@ -78,8 +80,7 @@ def _lines(viewer: Viewer, sources: Sources, found: Asked, *, head: list[str], q
     ranks = leads.ranks_of(viewer, sources, found)
     fields = head[1 : head.index("score")]
     last = [found.run.version, found.run.scored_at.isoformat()]
-    for batch in sources.lake.stream(question, where=found.where, batch_rows=BATCH):
-        rows = batch.to_pylist()
+    for rows in _batches(sources.lake.stream(question, where=found.where, batch_rows=BATCH)):
         reasons = leads.reasons_of(viewer, sources, found, rows)
         places = ranks.ranks([row["row_id"] for row in rows])
         yield _csv(
@@ -93,6 +94,17 @@ def _lines(viewer: Viewer, sources: Sources, found: Asked, *, head: list[str], q
             ]
             for row, rank in zip(rows, places, strict=True)
         )
+
+
+def _batches(batches: Iterable[pa.RecordBatch]) -> Iterator[list[dict[str, Any]]]:
+    """Rows in pieces, the first a small one: somebody waits for it."""
+    first = FIRST
+    for batch in batches:
+        if first:
+            yield batch.slice(0, first).to_pylist()
+        if batch.num_rows > first:
+            yield batch.slice(first).to_pylist()
+        first = 0
 
 
 def _reasons(said: tuple[Reason, ...]) -> list[str]:

@@ -7,10 +7,10 @@ its neighbours and everything known about why it stands there. All three read th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from data.questions import Aggregate, Aggregated, And, Compare, Group, Select
+from data.questions import Aggregate, Aggregated, Compare, Group, Select
 from services import access, audit, explanations, lead_query, lead_reads, lead_words, wording
 from services.access import Viewer
 from services.errors import Unavailable
@@ -84,12 +84,14 @@ def narrowed(viewer: Viewer, sources: Sources, query: LeadQuery) -> Narrowed:
     """How many rows a question leaves, in which bands, and what to take away where it leaves none."""
     access.require(viewer, "leads:read")
     found = asked(viewer, sources, query)
-    counted, matching = _counted(sources, found, query)
+    counts = _counted(viewer, sources, found, query)
+    matching_, within = counts.of(query.bands)
     limits = lead_words.limits(found.model, sources.workspace.lake)
-    bands = tuple(BandCount(b.name, b.label, limits[b.name], counted.get(b.name, 0)) for b in found.model.bands)
-    if matching or not query.narrows:
-        return Narrowed(matching, bands, _within(viewer, sources, found, query))
-    return _nothing_left(sources, found, query, bands)
+    bands = tuple(BandCount(b.name, b.label, limits[b.name], counts.rows.get(b.name, 0)) for b in found.model.bands)
+    if matching_ or not query.narrows:
+        limited = found.model.capacity is not None and found.model.capacity < ranks_of(viewer, sources, found).total
+        return Narrowed(matching_, bands, within if limited else None)
+    return _nothing_left(viewer, sources, found, query, bands=bands)
 
 
 @read_from_the_lake()
@@ -99,25 +101,25 @@ def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count:
     Reading rows is an event, written once for a question (``services.lead_reads``).
     """
     found, question = selection(viewer, sources, query)
-    _, matching = _counted(sources, found, query)
+    total, _ = _counted(viewer, sources, found, query).of(query.bands)
     places = ranks_of(viewer, sources, found)
     ids = _window(sources, found, question, query=query, places=places, rows=(start, count))
     scored = scored_rows(sources, found, ids, question.columns)
     ranks = places.ranks(ids)
     if scored:
-        lead_reads.record(viewer, sources, found, query, end=start + len(scored), total=matching)
+        lead_reads.record(viewer, sources, found, query, end=start + len(scored), total=total)
     reasons = reasons_of(viewer, sources, found, scored)
     notes = lead_words.notes(found.model, sources.workspace.lake)
     rows = tuple(
         _row(sources, found, row, rank, reasons=reasons, notes=notes) for row, rank in zip(scored, ranks, strict=True)
     )
-    return LeadBlock(rows, matching)
+    return LeadBlock(rows, total)
 
 
 @read_from_the_lake()
-def matching(sources: Sources, found: Asked, query: LeadQuery) -> int:
+def matching(viewer: Viewer, sources: Sources, found: Asked, query: LeadQuery) -> int:
     """How many rows of the viewer's list a query selects."""
-    return _counted(sources, found, query)[1]
+    return _counted(viewer, sources, found, query).of(query.bands)[0]
 
 
 @read_from_the_lake()
@@ -135,10 +137,11 @@ def lead(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> Lead:
         inputs = {}
     said = why_of(viewer, sources, found, row, inputs)
     use, lake = found.model, sources.workspace.lake
-    audit.record(viewer, sources, "lead.open", f"{found.name}/{key}", detail={"version": found.run.version})
+    known = lead_query.key_text(use, row)
+    audit.record(viewer, sources, "lead.open", f"{found.name}/{known}", detail={"version": found.run.version})
     limits = lead_words.limits(use, lake)
     return Lead(
-        key=lead_query.key_text(use, row),
+        key=known,
         list=found.name,
         of=found.of,
         list_title=title(viewer, sources, found),
@@ -183,41 +186,42 @@ def _window(
     return ids
 
 
-def _counted(sources: Sources, found: Asked, query: LeadQuery) -> tuple[dict[str, int], int]:
-    """Rows by band under everything but the choice of bands, and the rows that match in all."""
+@dataclass(frozen=True)
+class _Counts:
+    """Rows by band under everything but the choice of bands, and how many of them lie within the list's capacity."""
+
+    rows: Mapping[str, int]
+    within: Mapping[str, int]
+
+    def of(self, bands: tuple[str, ...]) -> tuple[int, int]:
+        """The rows in these bands (in all, where none is chosen), and those of them within the capacity."""
+        chosen = bands or tuple(self.rows)
+        return sum(self.rows.get(b, 0) for b in chosen), sum(self.within.get(b, 0) for b in chosen)
+
+
+def _counted(viewer: Viewer, sources: Sources, found: Asked, query: LeadQuery) -> _Counts:
     lead_query.asked_filter(query, found.columns, found.bands)
     wanted = filtered(found, replace(query, bands=()))
-
-    def read() -> dict[str, int]:
-        question = Aggregate(found.run.scores, (Aggregated("n", "count"),), by=(Group("band"),), filter=wanted)
-        return {str(r["band"]): int(r["n"]) for r in sources.lake.read(question, where=found.where).to_pylist()}
-
-    counted = sources.cache.get_or_make(("lead bands", found.run.scores, found.where, wanted), read)
-    return counted, sum(n for band, n in counted.items() if not query.bands or band in query.bands)
-
-
-def _within(viewer: Viewer, sources: Sources, found: Asked, query: LeadQuery) -> int | None:
-    """How many rows of a question lie within the capacity of the viewer's list."""
     ranks, capacity = ranks_of(viewer, sources, found), found.model.capacity
-    if capacity is None or ranks.total <= capacity:
-        return None
-    if not query.narrows:
-        return capacity
-    wanted = And((filtered(found, query), Compare("row_id", "le", ranks.row_at(capacity))))
+    last = ranks.row_at(capacity) if capacity is not None and capacity < ranks.total else -1
 
-    def read() -> int:
-        question = Aggregate(found.run.scores, (Aggregated("n", "count"),), filter=wanted)
-        return int(sources.lake.read(question, where=found.where).column("n")[0].as_py())
+    def read() -> _Counts:
+        measures = (Aggregated("n", "count"), Aggregated("m", "count", filter=Compare("row_id", "le", last)))
+        question = Aggregate(found.run.scores, measures, by=(Group("band"),), filter=wanted)
+        rows = sources.lake.read(question, where=found.where).to_pylist()
+        return _Counts({str(r["band"]): int(r["n"]) for r in rows}, {str(r["band"]): int(r["m"]) for r in rows})
 
-    return sources.cache.get_or_make(("lead capacity", found.run.scores, found.where, wanted), read)
+    return sources.cache.get_or_make(("lead bands", found.run.scores, found.of, found.where, wanted), read)
 
 
-def _nothing_left(sources: Sources, found: Asked, query: LeadQuery, bands: tuple[BandCount, ...]) -> Narrowed:
+def _nothing_left(
+    viewer: Viewer, sources: Sources, found: Asked, query: LeadQuery, *, bands: tuple[BandCount, ...]
+) -> Narrowed:
     """The sentence where no row matches, and the one condition that costs the most."""
     conditions = lead_words.conditions(query, found.columns)
     said = lead_words.listed([words for words, _ in conditions])
     best = max(
-        ((_counted(sources, found, without)[1], words, without) for words, without in conditions),
+        ((matching(viewer, sources, found, without), words, without) for words, without in conditions),
         key=lambda b: b[0],
     )
     noun = found.model.words.entity

@@ -63,8 +63,10 @@ def test_the_file_holds_exactly_the_rows_of_the_grid_in_their_order(bakery: Hous
 
 def test_batches_do_not_change_the_file(bakery: House, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = exported(bakery, "aussendienst:zwei")
-    monkeypatch.setattr(exports, "BATCH", 7)
-    assert exported(bakery, "aussendienst:zwei") == whole
+    for batch, first in ((7, 3), (50, 60), (500, 1), (500, 120), (500, 500)):
+        monkeypatch.setattr(exports, "BATCH", batch)
+        monkeypatch.setattr(exports, "FIRST", first)
+        assert exported(bakery, "aussendienst:zwei") == whole
 
 
 def test_scores_keep_every_digit(bakery: House) -> None:

@@ -164,7 +164,7 @@ def test_an_address_opens_the_list_as_it_was_sent(bakery: House) -> None:
     layout = bakery.layout(bakery.sign_in("aussendienst"), f"/leads?{LIST}&band=hoch&q=haus&sort=-betrieb&f={filters}")
     grid = named(layout, "leads-grid")
     assert grid["filterModel"] == {"score": {"filterType": "number", "type": "lessThanOrEqual", "filter": 60}}
-    assert [(c["colId"], c["sort"]) for c in grid["columnDefs"] if "sort" in c] == [("betrieb", "desc")]
+    assert [(c["colId"], c["initialSort"]) for c in grid["columnDefs"] if "initialSort" in c] == [("betrieb", "desc")]
     assert named(layout, "leads-search")["value"] == "haus"
     assert named(layout, "leads-asked")["data"] == {**ASKED, "bands": ["hoch"], "q": "haus"}
     query = LeadQuery.from_url(
