@@ -145,7 +145,7 @@ def _start(page: StartPage, sources: Sources) -> list[Component]:
         return [*drawn, html.Div(notice.message(page.sentence), className="ll-wi-nothing")]
     if page.starts:
         near = html.Div([_near(page, s) for s in page.starts], className="ll-wi-starts")
-        drawn.append(parts.section("Start from one near a band limit: a small change can move it across", near))
+        drawn.append(parts.section("Start from one near a band limit", near))
     rows = [_row(page, s) for s in page.found] or [html.P(page.sentence, className="ll-soft")]
     finder = controls.finder(page.list, page.search, f"Find a {page.entity}")
     title = f"Or choose a {page.entity}" if page.starts else f"Choose a {page.entity}"

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from data import runs as run_log
-from data.definitions import LakeFile, ModelUse, Scalar
+from data.definitions import Band, LakeFile, ModelUse, Scalar
 from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Or, Order, Select
 from models import what_if
 from models.artefacts import ArtefactMissing
@@ -388,9 +388,15 @@ def _starts(sources: Sources, asked: Asked) -> tuple[Start, ...]:
     for turn in range(STARTS):
         for band, rows in near:
             if turn < len(rows) and len(found) < STARTS:
-                made = _start(sources, asked, rows[turn], near=f"just below {band.name}")
+                made = _start(sources, asked, rows[turn], near=_distance(sources, asked.model, rows[turn], band))
                 found.setdefault(made.key, made)
     return tuple(found.values())
+
+
+def _distance(sources: Sources, model: ModelUse, row: Mapping[str, Any], band: Band) -> str:
+    """How far a row is from a limit above it, such as "5.8 pp below A"."""
+    text = explanations.points_text(model, band.at_least - row["score"], sources.workspace.lake)
+    return f"{text.removeprefix('+')} below {band.name}"
 
 
 def _found(sources: Sources, asked: Asked, search: str) -> tuple[Start, ...]:
