@@ -298,7 +298,6 @@ class Head:
     stale: tuple[str, ...]
     periods: tuple[Option, ...]
     comparisons: tuple[Option, ...]
-    metrics: tuple[Option, ...]
     dimensions: tuple[Option, ...]
     earlier: str
     later: str

@@ -10,7 +10,7 @@ from data.periods import DAY, period_of
 from services import access, wording
 from services import kpi_words as words
 from services.kpi_answers import Attention, Card, Chip, Head, Option, Problem, Word
-from services.kpi_desk import Desk, offered_dimensions, offered_metrics
+from services.kpi_desk import Desk, offered_dimensions
 from services.kpi_parts import Frame
 from services.kpi_query import COMPARISONS, UNITS
 
@@ -34,10 +34,6 @@ def head(desk: Desk) -> Head:
         periods=tuple(_unit_option(desk, unit) for unit in UNITS),
         comparisons=tuple(
             Option(c, AGAINST_LABELS[c], c == query.against, replace(query, against=c).to_url()) for c in COMPARISONS
-        ),
-        metrics=tuple(
-            Option(m, book.metric(m).label, m == query.metric, replace(query, metric=m).to_url())
-            for m in offered_metrics(book)
         ),
         dimensions=tuple(
             Option(d, book.metrics.dimensions[d].label, d == query.by, replace(query, by=d).to_url())
