@@ -13,6 +13,7 @@ import pytest
 
 from data import audit_log
 from data import people as people_table
+from data.tables import SignInSession
 from services import accounts, people
 from services.accounts import SignInRefused
 from services.errors import Forbidden, InvalidField, InvalidQuery, NotFound
@@ -24,6 +25,9 @@ NEW = "eine ganz andere Losung"
 
 @pytest.fixture
 def house(own_bakery: House) -> House:
+    """A bakery of one's own in which nobody is signed in yet."""
+    with own_bakery.sources.store.begin() as session:
+        session.query(SignInSession).delete()
     return own_bakery
 
 

@@ -12,6 +12,7 @@ import pytest
 from data import audit_log
 from data import jobs as job_log
 from data import people as people_table
+from data.tables import SignInSession
 from services import accounts, jobs, people
 from tests.bakery import build
 from tests.house import PASSWORD, House, email_of, texts
@@ -26,7 +27,10 @@ SESSIONS = "account-sessions.children"
 
 @pytest.fixture
 def house(own_bakery: House) -> House:
+    """A bakery of one's own in which nobody is signed in yet."""
     own_bakery.client().get("/healthz")
+    with own_bakery.sources.store.begin() as session:
+        session.query(SignInSession).delete()
     return own_bakery
 
 
