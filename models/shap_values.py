@@ -44,9 +44,7 @@ def explainer_of(model: Any) -> Any:
     return shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
 
 
-def tree_explainer(
-    model: Any, matrix: np.ndarray, *, column: int | None = None, explainer: Any = None
-) -> Attribution:
+def tree_explainer(model: Any, matrix: np.ndarray, *, column: int | None = None, explainer: Any = None) -> Attribution:
     """Values by shap's TreeExplainer. ``column`` picks a class where the explainer gives one matrix a class."""
     explainer = explainer or explainer_of(model)
     values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=float)
