@@ -79,7 +79,9 @@ def test_search_bands_sorting_and_filters_go_into_the_address_and_the_file(liste
     assert (page.url, cell(page, 0, "betrieb"), button(page)) == (here, first, f"Export {len(rows)}")
     assert page.locator(".ll-chip.is-current").inner_text().startswith("hoch")
     page.locator("#leads-reset").click()
-    page.wait_for_function("() => document.querySelector('#leads-export').innerText === 'Export 60'")
+    page.wait_for_function("() => !/[?&](sort|f|q|band)=/.test(location.search)")
+    watched.settle()
+    assert button(page) == "Export 60"
     assert set(asked(page)) == {"list", "of"} and page.input_value(".ll-search input") == ""
     watched.well()
 
