@@ -55,6 +55,7 @@ def layout(viewer: Viewer, sources: Sources, **query: str) -> Any:
 
 def register(screen: Screen) -> None:
     """The grid's blocks, the drawer, and cards for a phone; all else happens in the browser."""
+    _in_the_browser(screen)
 
     @screen.callback(
         Output(ids("grid"), "getRowsResponse"),
@@ -95,6 +96,9 @@ def register(screen: Screen) -> None:
         block = leads.block(viewer, screen.sources, query, 0, count)
         return lead_grid.cards(block, _search(query)), len(block.rows) >= min(block.total, MOST_CARDS)
 
+
+def _in_the_browser(screen: Screen) -> None:
+    """What the page does without the server: one question from all controls, the drawer, the address."""
     band = {"part": "leads-band", "band": ALL}
     screen.clientside(
         "leads", "ask", Output(ids("asked"), "data"), Output(band, "className"), Output(ids("search"), "value"),
