@@ -11,6 +11,7 @@ from pathlib import Path
 from dash import Dash
 from flask import Flask, jsonify, redirect
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pages import MISSING, PAGES, _bundles, _download, _errors, _frame, _guard, _headers, _screen, _sign_in
 from pages._screen import Screen
@@ -38,6 +39,9 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
         WTF_CSRF_SSL_STRICT=False,
         MAX_CONTENT_LENGTH=_guard.MOST_BODY,
     )
+    if settings.proxies:
+        proxied = ProxyFix(server.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0)
+        server.wsgi_app = proxied  # type: ignore[method-assign]
     _guard.before_dash(server, lambda: screen)
     CSRFProtect(server)
     app = Dash(

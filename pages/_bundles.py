@@ -56,12 +56,11 @@ def add(app: Dash, assets: Path, kept: Path) -> None:
     bundles = Bundles(app, assets, kept)
     server: Flask = app.server
     server.extensions["bundles"] = bundles
-    original = server.view_functions[SUITES]
 
     def suite(package_name: str, fingerprinted_path: str) -> Any:
         path, named = check_fingerprint(fingerprinted_path)
         if path not in app.registered_paths.get(package_name, ()):
-            return original(package_name=package_name, fingerprinted_path=fingerprinted_path)
+            abort(404)
         return _sent(bundles.component(package_name, path, _encoding(path)), FOREVER if named else A_DAY)
 
     def asset(filename: str) -> Any:
@@ -101,9 +100,12 @@ class Bundles:
             raw = self._all(Path(name).suffix)
         else:
             target = safe_join(str(self._assets), name)
-            if target is None or any(p.startswith(".") for p in Path(name).parts) or not Path(target).is_file():
+            if target is None or any(p.startswith(".") for p in Path(name).parts):
                 return None
-            raw = Path(target).read_bytes()
+            try:
+                raw = Path(target).read_bytes()
+            except (OSError, ValueError):
+                return None
         return self._kept_file((_tag(raw), Path(name).suffix, encoding), name, lambda: raw)
 
     def address(self, suffix: str) -> str:

@@ -53,9 +53,16 @@ class SignedIn(UserMixin):
         return self.viewer.session_id
 
 
+class _Door(LoginManager):  # type: ignore[misc]
+    """Sessions and nothing else: no cookie that remembers, so that none can be planted that breaks every page."""
+
+    def _load_user_from_remember_cookie(self, _cookie: str) -> None:
+        return None
+
+
 def before_dash(server: Flask, screen_of: Any) -> None:
     """Ring one: call before ``Dash(...)``, so that it runs ahead of Dash's own hooks."""
-    login = LoginManager()
+    login = _Door()
     login.session_protection = None
     login.init_app(server)
 
@@ -171,7 +178,10 @@ def _body(asked: Request) -> Any:
     if asked.content_length is None or asked.content_length > MOST_BODY:
         return _refused(413, "too_large")
     try:
-        body = json.loads(asked.get_data(cache=True), parse_constant=_no_constant, parse_float=_finite)
+        said = asked.get_data(cache=True).decode()
+        body = json.loads(said, parse_constant=_no_constant, parse_float=_finite)
+        if "\\u" in said:
+            json.dumps(body, ensure_ascii=False).encode()  # half a character can be said in JSON, and written nowhere
         if _depth(body) > DEEPEST:
             raise ValueError("too deep")
     except (ValueError, RecursionError):

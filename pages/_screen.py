@@ -28,6 +28,7 @@ from services.sources import Sources
 log = logs.logger("lakelight.web")
 TOASTS = "ll-toasts"
 NOT_FOR_YOU = "There is no such page for you."
+NOTHING_HERE = "No such page"
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ class Screen:
         template = page.path if "<" in page.path else None
         path = page.path.replace("<", "").replace(">", "") if template else page.path
         dash.register_page(
-            page.module, path=path, path_template=template, name=page.title, title=f"{page.title} · Lakelight",
-            layout=functools.partial(draw, page),
+            page.module, path=path, path_template=template, name=page.title,
+            title=functools.partial(title, page), layout=functools.partial(draw, page),
         )  # fmt: skip
         if page.register is not None:
             self._page = page
@@ -200,6 +201,11 @@ def draw(page: Page, /, **given: Any) -> Any:
         return notice.refusal(refusal.sentence, refusal.next_step)
     except Exception:
         return notice.failed(reference("page", path=page.path))
+
+
+def title(page: Page, /, **_variables: str) -> str:
+    """The title of a page; what one may not open has the title of what is not there."""
+    return f"{page.title if may(page.needs) else NOTHING_HERE} · Lakelight"
 
 
 def reference(where: str, **facts: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dash._pages import _path_to_page
 from flask import Flask, Request, Response, redirect, request, session
@@ -20,7 +20,7 @@ from pages import _screen
 from pages._guard import SignedIn
 from pages._screen import Screen
 from services import accounts
-from services.accounts import SignInRefused
+from services.accounts import SignInRefused, TooMany
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
@@ -51,6 +51,8 @@ def add(server: Flask, screen_of: Any) -> None:
             )
         except SignInRefused as refused:
             return _page(screen, f"{refused.sentence} {refused.next_step}", email), 401
+        except TooMany as refused:
+            return _page(screen, f"{refused.sentence} {refused.next_step}", email), 503, {"Retry-After": "5"}
         return _let_in(screen, session_id)
 
     @server.post("/sign-in/demo")
@@ -113,7 +115,8 @@ def _at_home(screen: Screen, asked: Request) -> bool:
     names += [_host_of(asked.headers[h]) for h in ("Origin", "Referer") if h in asked.headers]
     between = any(h.lower() in PROXY_HEADERS or h.lower().startswith("x-forwarded") for h, _ in asked.headers)
     old = asked.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"  # no browser speaks it, some proxies do
-    return settings.demo and settings.loopback and not between and not old and all(n in LOOPBACK for n in names)
+    alone = settings.demo and settings.loopback and not settings.proxies
+    return alone and not between and not old and all(n in LOOPBACK for n in names)
 
 
 def _host_of(address: str) -> str:
@@ -125,7 +128,7 @@ def _host_of(address: str) -> str:
 
 def _page(screen: Screen, problem: str, email: str = "") -> Response:
     asked = request.args.get("next")
-    target = f"?next={escape(asked, quote=True)}" if asked and safe_next(asked) == asked else ""
+    target = f"?next={quote(asked, safe='/')}" if asked and safe_next(asked) == asked else ""
     token = f'<input type="hidden" name="csrf_token" value="{escape(generate_csrf())}">'
     accounts_ = accounts.demo_accounts(screen.sources) if _at_home(screen, request) else ()
     cards = _cards(accounts_, token, target)

@@ -237,11 +237,21 @@ def _rule_filter(rule: RowRule, attributes: Mapping[str, tuple[str, ...]]) -> Fi
 
 
 def _hidden(role: Role, *, dataset_name: str, workspace: Workspace) -> frozenset[str]:
+    """Columns that a role never sees. An input of a model that is declared private hides its columns as well."""
     kept = set(role.masks.except_columns)
     named = set(role.masks.columns)
+    models = [m for m in workspace.models.models.values() if m.scored.dataset == dataset_name]
+    private = [(n, f) for m in models for n, f in m.features.items() if f.privacy in role.masks.privacy]
+    inputs = {name for name, _ in private}
+    encoded = tuple(feature.one_hot for _, feature in private if feature.one_hot)
     return frozenset(
         column
         for column, about in workspace.lake.datasets[dataset_name].columns.items()
-        if (about.privacy in role.masks.privacy or f"{dataset_name}.{column}" in named)
+        if (
+            about.privacy in role.masks.privacy
+            or f"{dataset_name}.{column}" in named
+            or column in inputs
+            or (encoded and column.startswith(encoded))
+        )
         and f"{dataset_name}.{column}" not in kept
     )

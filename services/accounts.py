@@ -9,6 +9,8 @@ import re
 import secrets
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +28,9 @@ from services.sources import Sources
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 DUMMY = "$argon2id$v=19$m=19456,t=2,p=1$YWJjZGVmZ2hpamtsbW5vcA$1aTJBLLfFmqJxHpZ0yDsmOOqjPZ5TFBGbXjFPRU3s9s"
 HASHES_AT_ONCE = threading.BoundedSemaphore(2)
+MOST_AT_THE_DOOR = 4
+AT_THE_DOOR = threading.BoundedSemaphore(MOST_AT_THE_DOOR)
+LONGEST_EMAIL = 254
 FREE_FAILURES = 5
 FAILURES_COUNT_FOR = timedelta(minutes=15)
 LONGEST_WAIT = 300
@@ -41,6 +46,10 @@ SYSTEMS = (
 
 class SignInRefused(Refusal):
     """The one answer to every failed sign-in, whatever the cause."""
+
+
+class TooMany(Refusal):
+    """So many passwords are being looked at that one more would keep everybody else waiting."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +85,17 @@ def hash_password(password: str) -> str:
     """Argon2id (RFC 9106) with OWASP's minimum parameters, at most two at once."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise InvalidField("new", f"A password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
-    with HASHES_AT_ONCE:
+    with _hashing():
         return HASHER.hash(password)
 
 
 def sign_in(sources: Sources, *, email: str, password: str, address: str, user_agent: str = "") -> str:
     """Open a session and give its opaque id. Every failure reads and costs the same (``SignInRefused``)."""
+    email = email[:LONGEST_EMAIL]  # before it is counted and before it is looked up: both must mean the same person
     at, key = sources.clock(), _failure_key(email, address)
     with sources.store.read() as session:
         failed = sessions.failure(session, key)
-        person = people.by_email(session, email[:254])
+        person = people.by_email(session, email)
     waiting = failed is not None and failed.wait_until > at
     right = _verify(person.password_hash if person else DUMMY, password)
     if waiting or not right or person is None or not person.active:
@@ -369,7 +379,7 @@ def _open(sources: Sources, person: Person, *, key: str, address: str, user_agen
 
 def _failed(sources: Sources, email: str, *, key: str, at: datetime, waiting: bool, act: str = "sign_in") -> None:
     """Count a failure and make the next attempt wait; repeated ones during the wait stand in the log once a minute."""
-    who = email[:254].strip().lower()
+    who = email.strip().lower()
     with sources.store.begin() as session:
         known = sessions.failure(session, key)
         again = known is not None and at - known.first_at < FAILURES_COUNT_FOR
@@ -386,7 +396,7 @@ def _failed(sources: Sources, email: str, *, key: str, at: datetime, waiting: bo
 def _strengthen(sources: Sources, person: Person, password: str) -> None:
     """Hash a right password again where it was kept with weaker parameters than today's."""
     if HASHER.check_needs_rehash(person.password_hash):
-        with HASHES_AT_ONCE:
+        with _hashing():
             hashed = HASHER.hash(password)
         with sources.store.begin() as session:
             _person(session, person.id).password_hash = hashed
@@ -395,11 +405,23 @@ def _strengthen(sources: Sources, person: Person, password: str) -> None:
 def _verify(hashed: str, password: str) -> bool:
     if len(password) > LONGEST_PASSWORD:
         return False
-    with HASHES_AT_ONCE:
+    with _hashing():
         try:
             return HASHER.verify(hashed, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+@contextmanager
+def _hashing() -> Iterator[None]:
+    """A turn at the hash, two at once. Only a few threads may stand here; the others go on serving everybody else."""
+    if not AT_THE_DOOR.acquire(blocking=False):
+        raise TooMany("Many people are signing in at this moment.", next_step="Try again in a few seconds.")
+    try:
+        with HASHES_AT_ONCE:
+            yield
+    finally:
+        AT_THE_DOOR.release()
 
 
 def _viewer(sources: Sources, person: Person, session_id: str) -> Viewer:

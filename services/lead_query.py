@@ -101,6 +101,8 @@ class LeadQuery:
             raise InvalidQuery("The grid's sorting must be a list of columns.", next_step="Reset the sorting.")
         if filters is not None and not isinstance(filters, Mapping):
             raise InvalidQuery("The grid's filter must be an object.", next_step=RESET)
+        if filters is not None and len(json.dumps(filters)) > MAX_FILTERS:
+            raise InvalidQuery("The filters are too long.", next_step=RESET)
         sort = _sorts(tuple(Order(str(s.get("colId"))[:MAX_SEARCH], s.get("sort") == "desc") for s in asked))
         return replace(self, sort=sort, filters=filters)
 
@@ -294,6 +296,7 @@ def _filters(said: Any) -> Mapping[str, Any] | None:
         return None
     try:
         read = json.loads(said) if isinstance(said, str) and len(said) <= MAX_FILTERS else None
+        json.dumps(read, ensure_ascii=False).encode()  # half a character can be said in JSON, and written nowhere
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):

@@ -34,7 +34,7 @@ class MoveCounts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: dict[tuple[int, str, str], Moves] = {}
-        self._armed = False
+        self._armed = self._waiting = False
 
     def add(self, viewer: Viewer, resource: str, changed: Iterable[str], at: datetime) -> bool:
         """Count one move. True for the first of a new count: somebody has to write it in a while."""
@@ -59,11 +59,21 @@ class MoveCounts:
             return tuple(self._kept.pop(key) for key in taken)
 
     def write_later(self, write: Callable[[], None]) -> None:
-        """Call ``write`` a little after the wait is over, and when the process ends; no thread keeps it alive."""
+        """Call ``write`` a little after the wait is over, and when the process ends; no thread keeps it alive.
+
+        One timer waits for all counts, whoever begins them: a thread for each could be had by the thousand.
+        """
         with self._lock:
             armed, self._armed = self._armed, True
+            waiting, self._waiting = self._waiting, True
         if not armed:
             atexit.register(write)
-        timer = threading.Timer(WAIT.total_seconds() + 1, write)
-        timer.daemon = True
-        timer.start()
+        if not waiting:
+            timer = threading.Timer(WAIT.total_seconds() + 1, self._over, (write,))
+            timer.daemon = True
+            timer.start()
+
+    def _over(self, write: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiting = False
+        write()

@@ -55,6 +55,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("web_workers", "number", "2", "Web processes."),
     Setting("web_threads", "number", "8", "Threads in each web process."),
     Setting("query_memory_mb", "number", "512", "Memory the lake may use in one process, in MB."),
+    Setting("proxies", "number", "none", "Proxies in front, each adding X-Forwarded-For; else that header is ignored."),
     Setting("https", "yes or no", "no", "The app is reached over https: cookies are marked Secure and HSTS is sent."),
 )
 
@@ -81,6 +82,7 @@ class Settings:
     web_workers: int = 2
     web_threads: int = 8
     query_memory_mb: int = 512
+    proxies: int = 0
     https: bool = False
 
     @classmethod

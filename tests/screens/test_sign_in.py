@@ -233,7 +233,7 @@ def test_the_cards_are_there_by_every_name_of_this_machine(demo_house, host):
     assert page.count("/sign-in/demo") == 5
 
 
-@pytest.mark.parametrize("settings", [{"demo": False}, {"host": "0.0.0.0"}])
+@pytest.mark.parametrize("settings", [{"demo": False}, {"host": "0.0.0.0"}, {"proxies": 1}])
 def test_no_cards_outside_demo_mode_or_where_the_network_listens(demo_house, settings):
     sources = replace(demo_house.sources, settings=replace(demo_house.sources.settings, **settings))
     house = House(sources)
