@@ -17,7 +17,7 @@ from data import runs as run_log
 from data.definitions import Masks
 from data.lake import LakeError
 from data.questions import Everything
-from services import jobs, kpis, refresh
+from services import jobs, kpis, refresh, snapshots
 from services.access import viewer_of
 from services.errors import Forbidden, InvalidQuery
 from services.kpi_answers import (
@@ -395,6 +395,15 @@ def test_while_the_demo_is_prepared_the_page_says_how_long(own_bakery: House):
 def _forget(sources: Sources, dataset: str) -> None:
     with sources.store.begin() as session:
         session.delete(publications.current(session, dataset))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Zurich", "Asia/Tokyo"])
+def test_a_date_is_the_same_day_in_every_zone(bakery: House, zone: str):
+    workspace = bakery.sources.workspace
+    elsewhere = workspace.model_copy(update={"lake": workspace.lake.model_copy(update={"timezone": zone})})
+    found = snapshots.published(replace(bakery.sources, workspace=elsewhere))
+    assert found.snapshots["lieferungen"].newest_day == D(2024, 11, 30)
+    assert found.today == D(2024, 11, 30)
 
 
 # ── what is kept ──────────────────────────────────────────────────────────────────────────────────

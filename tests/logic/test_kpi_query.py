@@ -6,7 +6,7 @@ from datetime import date
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.errors import InvalidQuery
@@ -40,6 +40,7 @@ chosen = st.dictionaries(
 )
 
 
+@example((("brand", ("100%2C", "a,b;c:d", "")),), "week")
 @given(chosen.map(lambda d: tuple(d.items())), st.sampled_from(["week", "month", "quarter"]))
 def test_every_filter_survives_its_address(members, period):
     query = KpiQuery(period=period, on=D(2017, 3, 4), chosen=members, as_of=D(2017, 12, 28))
