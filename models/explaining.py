@@ -80,9 +80,13 @@ def slopes(base: np.ndarray, margin: np.ndarray, score: np.ndarray, link: str) -
 
 
 def missed(base: np.ndarray, values: np.ndarray, margin: np.ndarray) -> np.ndarray:
-    """(n,) by how much each row fails to add up, relative to ``max(1, |margin|, sum of |values|)`` (law 4)."""
-    scale = np.maximum(1.0, np.maximum(np.abs(margin), np.abs(values).sum(axis=1)))
-    return np.asarray(np.abs(base + values.sum(axis=1) - margin) / scale)
+    """(n,) by how much each row fails to add up, relative to ``max(1, |margin|, sum of |values|)`` (law 4).
+
+    A row with a value that is no number misses by NaN, which is within no tolerance.
+    """
+    with np.errstate(invalid="ignore"):
+        scale = np.maximum(1.0, np.maximum(np.abs(margin), np.abs(values).sum(axis=1)))
+        return np.asarray(np.abs(base + values.sum(axis=1) - margin) / scale)
 
 
 def sigmoid(margin: float) -> float:

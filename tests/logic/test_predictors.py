@@ -343,7 +343,7 @@ def test_sampled_values_are_the_definitions_where_inputs_meet_in_pairs() -> None
 # ── batches are not believed unseen ───────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("harm", ["flipped", "shared wrongly", "one row off", "wrong shape", "broken"])
+@pytest.mark.parametrize("harm", ["flipped", "shared wrongly", "many rows off", "not a number", "broken"])
 def test_a_wrong_batch_is_replaced_by_the_exact_engine(monkeypatch: pytest.MonkeyPatch, harm: str) -> None:
     rng = np.random.default_rng(0)
     true = rng.normal(size=(ROWS, 3))
@@ -356,17 +356,39 @@ def test_a_wrong_batch_is_replaced_by_the_exact_engine(monkeypatch: pytest.Monke
         values = {
             "flipped": -true,
             "shared wrongly": true[:, [1, 0, 2]],
-            "one row off": np.where(np.arange(ROWS)[:, None] == 5, true + 1e-3, true),
-            "wrong shape": true,
+            "many rows off": np.where(np.arange(ROWS)[:, None] % 50 == 5, true + 1e-3, true),
+            "not a number": np.where(np.arange(ROWS)[:, None] % 50 == 5, np.nan, true),
             "broken": true,
         }[harm]
         found = Attribution(np.full(ROWS, base), values, 1e-5, True, "woodelf")
-        return None if harm in ("wrong shape", "broken") else found
+        return None if harm == "broken" else found
 
     monkeypatch.setattr(shap_values, "_woodelf", woodelf)
     found = shap_values.of_trees(object(), frame, margin=margin, few=few)
     assert found.method == "exact, by hand"
     assert np.array_equal(found.values, true)
+
+
+@pytest.mark.parametrize("harm", [1e-3, np.nan, np.inf])
+def test_a_row_that_falls_to_the_other_side_of_a_threshold_is_mended_alone(
+    monkeypatch: pytest.MonkeyPatch, harm: float
+) -> None:
+    true = np.random.default_rng(0).normal(size=(ROWS, 3))
+    frame, margin = pd.DataFrame(np.arange(ROWS * 3.0).reshape(ROWS, 3)), 0.5 + true.sum(axis=1)
+    asked: list[int] = []
+
+    def few(part: pd.DataFrame) -> Attribution:
+        asked.append(len(part))
+        return Attribution(np.full(len(part), 0.5), true[part.index], 1e-9, True, "exact, by hand")
+
+    spoiled = true.copy()
+    spoiled[[5, 900]] += harm
+    monkeypatch.setattr(
+        shap_values, "_woodelf", lambda *_, base: Attribution(np.full(ROWS, base), spoiled, 1e-5, True, "woodelf")
+    )
+    found = shap_values.of_trees(object(), frame, margin=margin, few=few)
+    assert found.method == "woodelf" and np.array_equal(found.values, true)
+    assert asked == [shap_values.CHECKED, 2]
 
 
 def test_batches_of_two_thousand_rows_go_to_woodelf(zoo: Callable[[str], Made]) -> None:
