@@ -280,7 +280,7 @@ def _foot(page: LeadPage) -> list[Component]:
     matching = page.narrowed.matching
     said = [f"{matching:,} {page.entity if matching == 1 else page.entity_many}"]
     if page.narrowed.within is not None:
-        said.append(f"{page.narrowed.within:,} within your {page.capacity:,}")
+        said.append(f"{page.narrowed.within:,} within your limit")
     if page.hidden:
         said.append(f"Hidden for your role: {', '.join(page.hidden)}")
     return [html.Span(s) for s in said]

@@ -11,7 +11,7 @@ hidden ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -181,8 +181,8 @@ def why(
 def ladder(model: ModelUse, said: Why, lake: LakeFile, *, count: int = 6) -> Ladder:
     """The ``count`` strongest reasons, other information, and the rest in one step.
 
-    Each step is the difference of the rounded sums before and after it, so that nothing is lost to rounding: a step is
-    at most one unit of the last digit away from its own value.
+    Nothing is lost to rounding: a step is at most one unit of the last digit away from its own value, and the strongest
+    ones are what the sentence says.
     """
     strongest = said.strongest(count)
     others = [r for r in said.reasons if not r.feature]
@@ -196,21 +196,36 @@ def ladder(model: ModelUse, said: Why, lake: LakeFile, *, count: int = 6) -> Lad
         what = rest[0].phrase if len(rest) == 1 else f"{len(rest)} smaller inputs"
         steps.append(("rest", what, math.fsum(r.points for r in rest), ", ".join(r.label for r in rest[:8])))
     end = start + math.fsum(points for _, _, points, _ in steps)
-    digits = 3 if model.task == "classification" else _digits(model, max(abs(start), abs(end)))
-    at, exact, rungs = round(start, digits), start, []
-    for kind, text, points, detail in steps:
-        exact += points
-        after = round(exact, digits)
-        rungs.append(Rung(kind, text, after - at, _step_text(model, after - at, digits, lake), detail))
-        at = after
-    return Ladder(_level_text(model, round(start, digits), lake), tuple(rungs), _level_text(model, at, lake))
+    unit = 0.001 if model.task == "classification" else _unit(model, max(abs(start), abs(end)))
+    begin, units, finish = _rounded(start / unit, [points / unit for _, _, points, _ in steps], end / unit)
+    rungs = tuple(
+        Rung(kind, text, count * unit, _step_text(model, count * unit, lake), detail)
+        for (kind, text, _, detail), count in zip(steps, units, strict=True)
+    )
+    return Ladder(_level_text(model, begin * unit, lake), rungs, _level_text(model, finish * unit, lake))
 
 
-def _digits(model: ModelUse, size: float) -> int:
-    """Decimals that show a prediction of this size with four digits; money has its cents."""
+def _rounded(start: float, steps: Sequence[float], end: float) -> tuple[int, list[int], int]:
+    """Whole numbers near these that add up. What rounding leaves over goes to the last steps first, which are the
+    smallest, one at most to each and never across zero; the start takes what is left.
+    """
+    made, finish = [round(step) for step in steps], round(end)
+    over = finish - round(start) - sum(made)
+    for at in reversed(range(len(made))):
+        if over == 0:
+            break
+        moved = made[at] + (1 if over > 0 else -1)
+        if moved * steps[at] >= 0 and abs(moved - steps[at]) <= 1:
+            over -= moved - made[at]
+            made[at] = moved
+    return finish - sum(made), made, finish
+
+
+def _unit(model: ModelUse, size: float) -> float:
+    """The last digit that shows a prediction of this size with four; money has its cents."""
     if model.unit == "currency":
-        return 2
-    return max(0, 3 - math.floor(math.log10(size))) if size > 0 else 3
+        return 0.01
+    return float(10.0 ** -max(0, 3 - math.floor(math.log10(size)))) if size > 0 else 0.001
 
 
 def _level_text(model: ModelUse, level: float, lake: LakeFile) -> str:
@@ -219,8 +234,7 @@ def _level_text(model: ModelUse, level: float, lake: LakeFile) -> str:
     return wording.shown(level, model.unit, None, lake).exact
 
 
-def _step_text(model: ModelUse, step: float, digits: int, lake: LakeFile) -> str:
-    step = round(step, digits)
+def _step_text(model: ModelUse, step: float, lake: LakeFile) -> str:
     text = _level_text(model, abs(step), lake)
     if model.task == "classification":
         text = text.replace("%", "pp")

@@ -128,6 +128,11 @@ def cell_name(page: Any) -> str:
     return found
 
 
+def test_who_may_not_export_sees_no_button(page_of: Any, bakery_served: Served) -> None:
+    page = opened(page_of(bakery_served, "tueftlerei"))
+    assert not page.locator("#leads-export").is_visible()
+
+
 def test_the_walk_goes_past_the_rows_that_are_loaded(page_of: Any, bakery_served: Served) -> None:
     watched = page_of(bakery_served, "tueftlerei")
     page = opened(watched)

@@ -243,6 +243,16 @@ def test_a_ladder_names_six_and_sums_the_rest() -> None:
     assert found.rungs[-1].text == "3 smaller inputs"
 
 
+def test_the_strongest_steps_are_what_the_sentence_says() -> None:
+    """A person compares the two; rounding is paid by the smallest steps."""
+    use = model("bags", "days", "plan", "visits", "age")
+    for base in np.linspace(-2.5, 0.5, 40):
+        said = explanation(float(base), {"bags": 0.313, "days": 0.271, "plan": -0.19, "visits": 0.061, "age": 0.023})
+        found = why(use, said, bags=1, days=2, plan=3, visits=4, age=5)
+        rungs = explanations.ladder(use, found, LAKE).rungs
+        assert all(f"({r.points_text})" in found.sentence for r in rungs[:3])
+
+
 def test_a_rounded_step_keeps_its_sign() -> None:
     names = [f"f{i}" for i in range(6)]
     use = model(*names)

@@ -76,7 +76,7 @@ def test_the_list_says_what_it_is_and_how_many(bakery: House) -> None:
         "60 Abnehmer of Tour Nord/See",
         "Kündigungsrisiko version 1",
         "Export 60",
-        "20 within your 20",
+        "20 within your limit",
     ):
         assert part in said
 
