@@ -77,7 +77,7 @@ def endless(
             "suppressCsvExport": True,
             "suppressExcelExport": True,
             "suppressMovableColumns": True,
-            "suppressCellFocus": False,
+            "suppressNoRowsOverlay": True,
         },
         className="ll-leadgrid",
         style={"height": "100%"},

@@ -181,8 +181,8 @@ def why(
 def ladder(model: ModelUse, said: Why, lake: LakeFile, *, count: int = 6) -> Ladder:
     """The ``count`` strongest reasons, other information, and the rest in one step.
 
-    Nothing is lost to rounding: a step is at most one unit of the last digit away from its own value, and the strongest
-    ones are what the sentence says.
+    Nothing is lost to rounding: a step is at most one unit of the last digit away from its own value, and those that
+    the sentence names are what it says.
     """
     strongest = said.strongest(count)
     others = [r for r in said.reasons if not r.feature]
@@ -197,7 +197,9 @@ def ladder(model: ModelUse, said: Why, lake: LakeFile, *, count: int = 6) -> Lad
         steps.append(("rest", what, math.fsum(r.points for r in rest), ", ".join(r.label for r in rest[:8])))
     end = start + math.fsum(points for _, _, points, _ in steps)
     unit = 0.001 if model.task == "classification" else _unit(model, max(abs(start), abs(end)))
-    begin, units, finish = _rounded(start / unit, [points / unit for _, _, points, _ in steps], end / unit)
+    kept = {r.phrase for r in _told(said.reasons)}
+    free = [at for at, (_, text, _, _) in enumerate(steps) if text not in kept]
+    begin, units, finish = _rounded(start / unit, [points / unit for _, _, points, _ in steps], end / unit, free=free)
     rungs = tuple(
         Rung(kind, text, count * unit, _step_text(model, count * unit, lake), detail)
         for (kind, text, _, detail), count in zip(steps, units, strict=True)
@@ -205,13 +207,13 @@ def ladder(model: ModelUse, said: Why, lake: LakeFile, *, count: int = 6) -> Lad
     return Ladder(_level_text(model, begin * unit, lake), rungs, _level_text(model, finish * unit, lake))
 
 
-def _rounded(start: float, steps: Sequence[float], end: float) -> tuple[int, list[int], int]:
-    """Whole numbers near these that add up. What rounding leaves over goes to the last steps first, which are the
-    smallest, one at most to each and never across zero; the start takes what is left.
+def _rounded(start: float, steps: Sequence[float], end: float, *, free: Sequence[int]) -> tuple[int, list[int], int]:
+    """Whole numbers near these that add up. What rounding leaves over goes to the last of the ``free`` steps first, one
+    at most to each and never across zero; the start takes what is left.
     """
     made, finish = [round(step) for step in steps], round(end)
     over = finish - round(start) - sum(made)
-    for at in reversed(range(len(made))):
+    for at in reversed(free):
         if over == 0:
             break
         moved = made[at] + (1 if over > 0 else -1)
@@ -335,14 +337,20 @@ def _other(count: int, contribution: float, points: float, *, model: ModelUse, l
 
 def _sentence(score: Shown, reasons: tuple[Reason, ...], lake: LakeFile) -> str:
     """As in: 72 %, mainly because of A (+21 pp) and B (+9 pp); held back by C (−9 pp)."""
-    ups = [f"{_inside(r.phrase, lake)} ({r.points_text})" for r in reasons if r.raises][:2]
-    downs = [f"{_inside(r.phrase, lake)} ({r.points_text})" for r in reasons if not r.raises and r.contribution < 0][:1]
+    told = [(r.raises, f"{_inside(r.phrase, lake)} ({r.points_text})") for r in _told(reasons)]
+    ups, downs = [words for raises, words in told if raises], [words for raises, words in told if not raises]
     parts = [score.text]
     if ups:
         parts.append(f", mainly because of {' and '.join(ups)}")
     if downs:
         parts.append(f"{';' if ups else ','} held back by {downs[0]}")
     return "".join(parts) + "."
+
+
+def _told(reasons: tuple[Reason, ...]) -> list[Reason]:
+    """The reasons that a sentence names: two that raise and one that lowers."""
+    named = [r for r in reasons if r.feature]
+    return [r for r in named if r.raises][:2] + [r for r in named if r.contribution < 0][:1]
 
 
 def _inside(phrase: str, lake: LakeFile) -> str:

@@ -76,7 +76,9 @@ def limits(model: ModelUse, lake: LakeFile) -> dict[str, str]:
     said: dict[str, str] = {}
     above = ""
     for at, band in enumerate(model.bands):
+        whole = model.task == "classification" and float(band.at_least * 100).is_integer()
         low = explanations.score_shown(model, band.at_least, lake).text
+        low = wording.shown(band.at_least, "percent", 0, lake).text if whole else low
         lowest = at == len(model.bands) - 1 and band.at_least <= 0
         said[band.name] = f"{low} or more" if not above else f"under {above}" if lowest else f"{low} to {above}"
         above = low
@@ -161,7 +163,8 @@ def _input_line(found: Asked, name: str, inputs: Mapping[str, Any], lake: LakeFi
     feature, profile = found.model.features[name], found.run.profile
     value = explanations.feature_value(name, feature, inputs)
     about = profile.input(name) if profile and name in profile.names else None
-    numeric = isinstance(value, int | float) and not isinstance(value, bool) and not feature.words
+    counted = about is not None and about.kind in ("number", "integer")
+    numeric = counted and isinstance(value, int | float) and not isinstance(value, bool)
     low, high = (about.low, about.high) if about else (None, None)
     decimals = 0 if feature.integer else feature.decimals
     return InputLine(
