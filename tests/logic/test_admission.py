@@ -285,7 +285,7 @@ def test_a_regression_is_no_probability(make: Make):
     [
         ("{", "is not readable JSON"),
         ("[1]", "must be an object"),
-        ('{"profile": {"inputs": [{"nam": 1}], "rows": 3, "source": "training"}}', "profile of the model's contract"),
+        ('{"profile": {"inputs": [{"title": 1}], "rows": 3, "source": "training"}}', "profile of the model's contract"),
         ('{"card": []  , "profile": null}', ""),
         ('{"card": {"metrics": {"auc": 1}}}', "card's metrics must be a list"),
         ('{"card": {"metrics": [{"name": "auc", "label": "AUC", "value": "high"}]}}', "value that is a number"),
