@@ -229,14 +229,21 @@ def _same_shape(spec: list[dict[str, Any]], given: Any) -> bool:
 
 def _same(given: Any, want: dict[str, Any]) -> bool:
     if want["id"].startswith("{"):
-        keys = set(json.loads(want["id"]))
-        many = given if isinstance(given, list) else [given]
+        pattern = json.loads(want["id"])
+        several = any(wild in (["ALL"], ["ALLSMALLER"]) for wild in pattern.values())
+        if isinstance(given, list) is not several:
+            return False
         return all(
-            isinstance(x, dict) and isinstance(x.get("id"), dict) and set(x["id"]) == keys
-            and x.get("property") == want["property"] and _fixed(x["id"], json.loads(want["id"]))
-            for x in many
+            isinstance(x, dict) and isinstance(x.get("id"), dict) and set(x["id"]) == set(pattern)
+            and _property(x) == want["property"] and _fixed(x["id"], pattern)
+            for x in (given if several else [given])
         )  # fmt: skip
-    return isinstance(given, dict) and given.get("id") == want["id"] and given.get("property") == want["property"]
+    return isinstance(given, dict) and given.get("id") == want["id"] and _property(given) == want["property"]
+
+
+def _property(given: dict[str, Any]) -> str:
+    """The property without the mark that tells callbacks of one output apart."""
+    return str(given.get("property")).partition("@")[0]
 
 
 def _fixed(given: dict[str, Any], want: dict[str, Any]) -> bool:
@@ -244,18 +251,12 @@ def _fixed(given: dict[str, Any], want: dict[str, Any]) -> bool:
 
 
 def _same_outputs(output: str, given: Any) -> bool:
-    names = output.strip(".").split("...") if output.startswith("..") else [output]
-    many = given if isinstance(given, list) else [given]
-    if len(many) != len(names):
-        return False
-    if any("{" in name for name in names):
-        return True
-    said = [
-        f"{x['id']}.{str(x.get('property')).partition('@')[0]}"
-        for x in many
-        if isinstance(x, dict) and isinstance(x.get("id"), str)
+    several = output.startswith("..")
+    parts = [
+        name.partition("@")[0].rpartition(".") for name in (output.strip(".").split("...") if several else [output])
     ]
-    return said == [name.partition("@")[0] for name in names]
+    wanted = [{"id": id_, "property": property_} for id_, _, property_ in parts]
+    return _same_shape(wanted, given if several else [given])
 
 
 def _listed(app: Dash, screen: Screen, output: str) -> bool:

@@ -115,7 +115,7 @@ def register(screen: Screen) -> None:
         prevent_initial_call=True,
     )
     def look_again(viewer: Viewer, _times: int, search: str | None, seen: str | None) -> Any:
-        query = dict(parse_qsl((search or "").lstrip("?"), keep_blank_values=True))
+        query = dict(parse_qsl((search if isinstance(search, str) else "").lstrip("?"), keep_blank_values=True))
         found, _ = _asked(viewer, screen.sources, query)
         return no_update if found.state == seen else _body(viewer, screen.sources, query)
 

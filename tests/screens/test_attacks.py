@@ -192,6 +192,29 @@ def test_half_a_character_in_an_address_is_a_sentence(bakery, filters):
     assert (answer.status_code, answer.get_data(as_text=True)) == (400, "The filters in this address cannot be read.")
 
 
+@pytest.mark.parametrize(
+    "places",
+    [None, [None], ["x"], [{}], [{"id": "leads-count", "property": "children"}], [{"id": {}, "property": "children"}],
+     [{"id": {"part": "another", "band": "hoch"}, "property": "children"}], {"part": "leads-count"},
+     [{"id": {"part": "leads-count", "band": "hoch"}, "property": "className"}], [[]]],
+    ids=str,
+)  # fmt: skip
+def test_places_of_an_answer_that_were_not_registered_are_malformed(bakery, places):
+    client = bakery.sign_in(SELLER)
+    body = bakery.body(GRID, [WINDOW], [ASKED])
+    at = next(i for i, place in enumerate(body["outputs"]) if place == [])
+    good = [{"id": {"part": "leads-count", "band": "hoch"}, "property": "children"}]
+    assert bakery.post(client, body | {"outputs": [*body["outputs"][:at], good, *body["outputs"][at + 1 :]]}).json
+    spoiled = bakery.post(client, body | {"outputs": [*body["outputs"][:at], places, *body["outputs"][at + 1 :]]})
+    assert spoiled.status_code == 400
+
+
+@pytest.mark.parametrize("search", [5, ["x"], {"a": 1}, True])
+def test_an_address_that_is_no_text_is_the_usual_view(bakery, search):
+    answer = bakery.fire(bakery.sign_in(SELLER), "kpis-body.children", [1], [search])
+    assert "Something went wrong" not in answer.get_data(as_text=True)
+
+
 def test_the_log_does_not_grow_by_what_a_grid_is_stuffed_with(own_bakery):
     """A filter is written into the log and into the address; it must fit there, and say nothing but the filter."""
     client = own_bakery.sign_in(SELLER)
