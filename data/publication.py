@@ -15,10 +15,11 @@ from pathlib import Path
 import duckdb
 
 from data import lake_delta
-from data.definitions import ColumnType, Dataset, LakeFile
+from data.definitions import Column, ColumnType, Dataset, LakeFile
 from data.publication_types import cannot_be, quoted, read_as, text
 from data.questions import Table
 
+PRIVATE = "a private value"
 _KINDS: dict[ColumnType, str] = {
     "string": "a text",
     "integer": "a whole number",
@@ -195,8 +196,8 @@ def _which(
             except duckdb.Error as problem:
                 return file.name, _unreadable(file.name, dataset.format, problem)
             if bad:
-                kind = _KINDS[about.type]
-                return file.name, f"{about.label} ({column}) must be {kind}, and {file.name} has {bad[0]!r:.60}."
+                has = f"{PRIVATE} of another kind" if _is_private(about) else f"{bad[0]!r:.60}"
+                return file.name, f"{about.label} ({column}) must be {_KINDS[about.type]}, and {file.name} has {has}."
     return files[0].name, f"{files[0].name} cannot be read with the declared types."
 
 
@@ -217,9 +218,9 @@ def _attach(
         source = f"read_parquet([{listed}])"
         twice = _row(connection, f"select {keys} from {source} group by {keys} having count(*) > 1 limit 1")  # noqa: S608
         if twice:
-            raise _Wrong(
-                dataset.path, f"{attach.dataset} must have one row for each {keys}, and has several of {twice[0]}."
-            )
+            which = PRIVATE if _is_private(dataset.columns[next(iter(attach.on))]) else twice[0]
+            said = f"{attach.dataset} must have one row for each {keys}, and has several of {which}."
+            raise _Wrong(dataset.path, said)
         on = " and ".join(f"own.{quoted(o)} = a{place}.{quoted(t)}" for o, t in attach.on.items())
         joins += f" left join {source} a{place} on {on}"
         shown += [f"a{place}.{quoted(theirs)} as {quoted(ours)}" for ours, theirs in attach.columns.items()]
@@ -235,7 +236,8 @@ def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: str) -
     keys = ", ".join(quoted(k) for k in dataset.key)
     twice = _row(connection, f"select {keys} from final group by {keys} having count(*) > 1 limit 1")  # noqa: S608
     if twice:
-        raise _Wrong(file, f"The key of {dataset.label} must be unique, and {', '.join(map(str, twice))} stands twice.")
+        said = [PRIVATE if _is_private(dataset.columns[k]) else str(v) for k, v in zip(dataset.key, twice, strict=True)]
+        raise _Wrong(file, f"The key of {dataset.label} must be unique, and {', '.join(said)} stands twice.")
     for column in (*dataset.key, *(c for c, about in dataset.columns.items() if about.required)):
         blank = connection.sql(f"select count(*) from final where {quoted(column)} is null").fetchall()[0][0]  # noqa: S608
         if blank:
@@ -259,6 +261,11 @@ def _newest(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> datetime
     query = f"select epoch(max({quoted(dataset.time)})) from final"  # noqa: S608
     found = connection.sql(query).fetchall()[0][0]
     return None if found is None else datetime.fromtimestamp(float(found), UTC)
+
+
+def _is_private(about: Column) -> bool:
+    """May no message repeat a value of this column? People who look after files need not see what files hold."""
+    return about.privacy in ("personal", "sensitive")
 
 
 def _unreadable(file: str, form: str, problem: duckdb.Error) -> str:

@@ -161,13 +161,13 @@ def _callback_refused(app: Dash, asked: Request) -> Any:
         return _refused(404, "not_found")
     if output == ROUTER:
         return _route_refused(body) or _acted()
-    if not _same_request(spec, output, body):
-        _screen.denied("callback.run", output, "signed_in", "The request had another shape than the page sends.")
-        return _refused(400, "malformed")
     needs = _needs_of(spec)
     if not _screen.declared(needs) or _screen.may(needs) is None:
         _screen.denied("callback.run", output, str(needs))
         return _refused(404, "not_found")
+    if not _same_request(spec, output, body):
+        _screen.denied("callback.run", output, "signed_in", "The request had another shape than the page sends.")
+        return _refused(400, "malformed")
     return None if getattr(spec["callback"], "__passive__", False) else _acted()
 
 

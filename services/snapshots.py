@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -10,7 +10,7 @@ from data import publications
 from data.definitions import Dataset, LakeFile
 from data.periods import day_of
 from data.questions import Table
-from data.tables import Publication, Quarantined
+from data.tables import Publication
 from services import wording
 from services.access import Viewer
 from services.errors import NotReady
@@ -71,16 +71,15 @@ def published(sources: Sources) -> Published:
     for name, about in lake.datasets.items():
         mine = [q for q in held if q.dataset == name]
         if name in current:
-            snapshots[name] = _snapshot(about, current[name], mine, day=days[name], today=today)
+            snapshots[name] = _snapshot(about, current[name], held=bool(mine), day=days[name], today=today)
         else:
-            missing[name] = f"{about.label} is not published yet." + (f" {mine[0].reason}" if mine else "")
+            missing[name] = f"{about.label} is not published yet." + (" Its file is held back." if mine else "")
     return Published(snapshots, missing, today)
 
 
-def _snapshot(
-    about: Dataset, found: Publication, held: Sequence[Quarantined], *, day: date | None, today: date
-) -> Snapshot:
-    reasons = [f"A newer file of {about.label} is held back: {q.reason} The last good version serves on." for q in held]
+def _snapshot(about: Dataset, found: Publication, *, held: bool, day: date | None, today: date) -> Snapshot:
+    """Why a file is held back may repeat one of its values: that is for the pages of those who look after the data."""
+    reasons = [f"A newer file of {about.label} is held back. The last good version serves on."] if held else []
     if about.freshness is not None and day is not None and (today - day).days > about.freshness:
         reasons.append(f"{about.label} ends on {wording.day(day)}; it should be at most {about.freshness} days old.")
     return Snapshot(

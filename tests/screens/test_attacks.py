@@ -10,10 +10,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import pandas as pd
 import pytest
+from sqlalchemy import delete
 
-from data import audit_log
-from services import accounts
+from data import audit_log, publications
+from data.tables import Publication
+from services import accounts, refresh
 from services.access import viewer_of
 from services.explanations import hidden_features
 from tests.bakery import build
@@ -209,6 +212,13 @@ def test_places_of_an_answer_that_were_not_registered_are_malformed(bakery, plac
     assert spoiled.status_code == 400
 
 
+def test_what_one_may_not_call_is_not_there_whatever_its_shape(bakery):
+    client = bakery.sign_in(SELLER)
+    for spoiled in ({"inputs": []}, {"inputs": "x"}, {"outputs": []}, {"state": [1]}, {}):
+        body = bakery.body("..audit-events.children...audit-href.data..") | spoiled
+        assert bakery.post(client, body).status_code == 404
+
+
 @pytest.mark.parametrize("search", [5, ["x"], {"a": 1}, True])
 def test_an_address_that_is_no_text_is_the_usual_view(bakery, search):
     answer = bakery.fire(bakery.sign_in(SELLER), "kpis-body.children", [1], [search])
@@ -271,3 +281,51 @@ def test_an_input_that_is_declared_sensitive_is_hidden_like_a_column(bakery):
     viewer = viewer_of(workspace.model_copy(update={"models": models}), **seller)
     assert hidden_features(viewer, told) == {"reklamationen", "art", "zahlungsziel"}
     assert {"reklamationen", "art=Hotel"} <= viewer.scopes[model.scored.dataset].hidden
+
+
+@pytest.mark.parametrize("damage", ["another type", "a key twice"])
+def test_a_hidden_value_of_a_damaged_file_is_in_no_message(own_bakery, damage):
+    """Who looks after files sees that one is held back and why, and no value that is private."""
+    sources = own_bakery.sources
+    if damage == "another type":
+        file = sources.settings.lake / "vertraege" / "saison-0.parquet"
+        frame = pd.read_parquet(file).astype({"zahlungsziel": object})
+        frame["zahlungsziel"] = [f"secret {n}" for n in frame["zahlungsziel"]]
+        frame.to_parquet(file, index=False)
+        secret, said = "secret", "Mahnungen (zahlungsziel) must be a whole number"
+    else:
+        dataset = sources.workspace.lake.datasets["abnehmer"]
+        columns = dataset.columns | {"kennung": dataset.columns["kennung"].model_copy(update={"privacy": "personal"})}
+        lake = sources.workspace.lake
+        changed = dataset.model_copy(update={"columns": columns})
+        lake = lake.model_copy(update={"datasets": lake.datasets | {"abnehmer": changed}})
+        own_bakery.sources = sources = replace(sources, workspace=sources.workspace.model_copy(update={"lake": lake}))
+        file = sources.settings.lake / "stamm" / "abnehmer.parquet"
+        frame = pd.read_parquet(file)
+        secret, said = str(frame.kennung.iloc[0]), "The key of Abnehmer must be unique"
+        pd.concat([frame, frame.head(1)]).to_parquet(file, index=False)
+    held = refresh.refresh(sources).held_back
+    assert held and any(said in reason for _, reason in held) and secret not in repr(held)
+    with sources.store.read() as session:
+        assert secret not in repr([(q.file, q.reason) for q in publications.open_quarantine(session)])
+        assert secret not in repr([(e.reason, e.detail) for e in audit_log.found(session, limit=50)[0]])
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["never published", "published before"])
+def test_why_a_file_is_held_back_is_not_for_those_who_see_only_some_rows(own_bakery, first):
+    """The sentence names a row that may be anybody's: a seller of one tour must not read it."""
+    sources = own_bakery.sources
+    file = sources.settings.lake / "buchhaltung" / "lieferungen-2024.csv"
+    lines = file.read_text(encoding="latin-1").splitlines(keepends=True)
+    file.write_text("".join([*lines, lines[1]]), encoding="latin-1")
+    refresh.refresh(sources)
+    if first:
+        with sources.store.begin() as session:
+            session.execute(delete(Publication).where(Publication.dataset == "lieferungen"))
+    number = lines[1].partition(";")[0]
+    with sources.store.read() as session:
+        assert number in publications.open_quarantine(session)[0].reason
+    for who in (SELLER, "leitung"):
+        said = own_bakery.words(own_bakery.sign_in(who), "/kpis")
+        assert "held back" in said and number not in said
+    assert number in own_bakery.words(own_bakery.sign_in(ADMIN), "/data?dataset=lieferungen")
