@@ -27,6 +27,7 @@ from services.sources import Sources
 
 BATCH, FIRST = 5_000, 100
 _RISKY = tuple("=+-@\t\r\n\x00＝＋－＠")
+_SPLIT = re.compile(r"([;\t]\s*)(?=[=+\-@＝＋－＠])")
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
 
 
 def safe_text(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; line breaks become spaces."""
-    flat = text.replace("\r", " ").replace("\n", " ").replace("\x00", "")
+    """A text that no spreadsheet takes for a formula, nor one that splits lines at semicolons, as many do in Europe;
+    line breaks become spaces.
+    """
+    flat = _SPLIT.sub(r"\1'", text.replace("\r", " ").replace("\n", " ").replace("\x00", ""))
     return f"'{flat}" if flat.lstrip().startswith(_RISKY) or text.startswith(_RISKY) else flat
 
 

@@ -181,9 +181,23 @@ def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> No
     assert exports.safe_text(text).startswith("'")
 
 
-@pytest.mark.parametrize("text", ["Anna", "1+1", "a=b", "", "72 % (+3 pp)", "O'Hara", '"quoted"', ";=1"])
+@pytest.mark.parametrize("text", ["Anna", "1+1", "a=b", "", "72 % (+3 pp)", "O'Hara", '"quoted"', "a; b=1", "a;1"])
 def test_a_plain_text_stays_as_it_is(text: str) -> None:
     assert exports.safe_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (";=1+1", ";'=1+1"),
+        ("Anna;=cmd|' /C calc'!A0;x", "Anna;'=cmd|' /C calc'!A0;x"),
+        ("a; @SUM(A1)", "a; '@SUM(A1)"),
+        ("a\t+1;;-2", "a\t'+1;;'-2"),
+        ("=1;=2", "'=1;'=2"),
+    ],
+)
+def test_a_spreadsheet_that_splits_at_semicolons_finds_no_formula_either(text: str, written: str) -> None:
+    assert exports.safe_text(text) == written
 
 
 def test_line_breaks_and_nulls_do_not_reach_the_file(bakery: House) -> None:
