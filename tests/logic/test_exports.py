@@ -212,7 +212,7 @@ def test_odd_names_come_back_literally(bakery: House) -> None:
     assert "'=2+5 Bäckerei" in names and "=2+5 Bäckerei" not in names
     assert '<script>alert("Gipfeli")</script>' in names
     assert "Zum goldenen Löwen" in names
-    assert "O'Hara; drop table vertraege; --" in names
+    assert "O'Hara; drop table vertraege; '--" in names
 
 
 @pytest.mark.parametrize(
