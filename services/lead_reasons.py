@@ -41,6 +41,11 @@ class Strongest:
     values: np.ndarray
     points: np.ndarray
 
+    @property
+    def used(self) -> frozenset[str]:
+        """The features that are a reason of some row."""
+        return frozenset(self.names[at] for at in np.unique(self.places))
+
 
 def explained(model: ModelUse, scored: Sequence[Mapping[str, Any]], shap: pa.Table) -> Explained:
     """The stored values of these rows. Raises ``NotAdditive`` where a row does not add up (law 4)."""

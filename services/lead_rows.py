@@ -87,7 +87,7 @@ def reasons_of(
         known = [by_id[i] for i in shap.column("row_id").to_pylist()]
         explained = lead_reasons.explained(found.model, known, shap)
         strongest = lead_reasons.strongest(found.model, explained, named=_named(viewer, found), count=count)
-        inputs = _inputs(sources, found, list(by_id))
+        inputs = _inputs(sources, found, list(by_id), strongest.used)
     except LakeError:
         return {}
     except NotAdditive as problem:
@@ -109,8 +109,11 @@ def _named(viewer: Viewer, found: Asked) -> frozenset[str]:
     return explanations.named_features(found.model, hidden, found.run.importance)
 
 
-def _inputs(sources: Sources, found: Asked, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    columns = sources.lake.schema(found.run.inputs).names
+def _inputs(sources: Sources, found: Asked, ids: Sequence[int], features: frozenset[str]) -> dict[int, dict[str, Any]]:
+    """The inputs behind these features by row id; of an encoded feature all its columns."""
+    prefixes = tuple(p for name in sorted(features) if (p := found.model.features[name].one_hot))
+    names = sources.lake.schema(found.run.inputs).names
+    columns = [n for n in names if n == "row_id" or n in features or (prefixes and n.startswith(prefixes))]
     return {int(r["row_id"]): r for r in _stored(sources, found, found.run.inputs, ids, columns).to_pylist()}
 
 
