@@ -20,6 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests import instances
 from tests.bakery import build
@@ -71,10 +72,25 @@ class Watched:
 
     def settle(self) -> None:
         """Wait until nothing is asked any more and the page has words."""
-        self.page.wait_for_function(SETTLED, timeout=20_000)
+        self.until(SETTLED)
         with contextlib.suppress(Exception):
             self.page.wait_for_load_state("networkidle", timeout=5_000)
         self.page.wait_for_timeout(150)
+
+    def until(self, question: str, seconds: float = 20.0) -> None:
+        """Wait until the page answers yes. Asked from here: a page under this content policy may not poll by itself."""
+        end = time.monotonic() + seconds
+        while not self._answers(question):
+            assert time.monotonic() < end, f"{self.page.url} did not come to {question[:120]}"
+            self.page.wait_for_timeout(50)
+
+    def _answers(self, question: str) -> bool:
+        try:
+            return bool(self.page.evaluate(question))
+        except PlaywrightError as leaving:
+            if "context was destroyed" in str(leaving):
+                return False
+            raise
 
     def well(self) -> None:
         """Nothing went wrong so far."""

@@ -35,7 +35,7 @@ def test_in_by_card_home_theme_entries_out(page_as, role):
     page.locator(".ll-tools summary[aria-label^='Menu of']").click()
     page.locator("#ll-scheme").click()
     other = {"light": "dark", "dark": "light"}[before]
-    page.wait_for_function(f"document.documentElement.getAttribute('data-mantine-color-scheme') === '{other}'")
+    watched.until(f"document.documentElement.getAttribute('data-mantine-color-scheme') === '{other}'")
     page.keyboard.press("Escape")
     for entry in about.entries:
         page.locator(".ll-nav a", has_text=re.compile(f"^{re.escape(entry.label)}$")).click()
