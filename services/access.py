@@ -20,7 +20,7 @@ Action = Literal[
     "leads:read",  # scored rows with their reasons
     "leads:export",  # take a list away as a file
     "what_if:run",  # move the actionable inputs of a row
-    "what_if:all_inputs",  # move every unmasked input
+    "what_if:all_inputs",  # move every input of a model of which none is masked
     "explanations:technical",  # log-odds, waterfall, SHAP values
     "models:read",  # model cards
     "data:read",  # the catalogue of datasets
@@ -38,7 +38,7 @@ ACTION_WORDS: Mapping[str, str] = {
     "leads:read": "See scored rows and their reasons",
     "leads:export": "Take a list away as a file",
     "what_if:run": "Try what would move a score",
-    "what_if:all_inputs": "Move every input that is not hidden",
+    "what_if:all_inputs": "Move every input, where none is hidden",
     "explanations:technical": "See log-odds and SHAP values",
     "models:read": "Read model cards",
     "data:read": "See the catalogue of datasets",

@@ -135,8 +135,11 @@ def start_page(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> StartPag
 
 
 def movable(viewer: Viewer, model: ModelUse, hidden: frozenset[str]) -> frozenset[str]:
-    """Features this viewer may move: the actionable ones, or every unmasked one for those who may."""
-    every = access.decide(viewer, "what_if:all_inputs").allowed
+    """Features this viewer may move: the actionable ones, or every one for those who may and from whom none is hidden.
+
+    Who could move all but a hidden one could make rows alike in everything else and read it off their scores.
+    """
+    every = access.decide(viewer, "what_if:all_inputs").allowed and not hidden
     return frozenset(n for n, f in model.features.items() if n not in hidden and (every or f.actionable))
 
 
