@@ -65,7 +65,7 @@ def moved(page_of, bakery_served):
     return watched, opened(watched)
 
 
-def test_a_drag_asks_ten_times_a_second_and_shows_the_last_move(moved):
+def test_a_drag_asks_on_the_way_and_shows_the_last_move(moved):
     watched, page = moved
     asked: list[tuple[float, dict[str, str]]] = []
     page.on(
@@ -79,8 +79,7 @@ def test_a_drag_asks_ten_times_a_second_and_shows_the_last_move(moved):
     page.evaluate(SEEN)
     drag(page, "rabatt", 0.1, 0.8)
     watched.settle()
-    assert 3 <= len(asked) <= 14
-    assert all(later[0] - earlier[0] > 0.08 for earlier, later in pairwise(asked))
+    assert len(asked) >= 2, "the pace itself is tested without a server, by a clock of its own"
     shown = part(page, "box", "rabatt").input_value()
     assert asked[-1][1] == edits(page) == {"rabatt": shown}
     assert 22 <= float(shown) <= 26
