@@ -40,11 +40,11 @@ def built_bakery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bakery(built_bakery: Path) -> Iterator[House]:
-    """The bakery as everybody shares it: read only."""
+def bakery(built_bakery: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The bakery as everybody shares it: read only, but signing in and looking leave their traces in its log."""
     from tests import instances
 
-    house = instances.open_bakery(built_bakery)
+    house = instances.open_bakery(instances.copied(built_bakery, tmp_path_factory.mktemp("shared") / "bakery"))
     yield house
     house.sources.close()
 

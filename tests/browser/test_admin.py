@@ -139,20 +139,23 @@ def test_one_dataset_is_in_focus_and_the_address_says_which(page_of, bakery_serv
     watched.well()
 
 
+THEME = "document.documentElement.getAttribute('data-mantine-color-scheme')"
+
+
 def test_the_theme_one_chooses_stays_and_as_the_system_goes_back(page_of, bakery_served):
     watched = page_of(bakery_served, "leitung", scheme="light")
     page = watched.page
 
     def theme() -> str:
-        return str(page.evaluate("document.documentElement.getAttribute('data-mantine-color-scheme')"))
+        return str(page.evaluate(THEME))
 
     watched.open("/account")
     page.locator("label", has_text="Dark").click()
-    assert theme() == "dark"
+    watched.until(f"{THEME} === 'dark'")
     watched.open("/account")
     assert theme() == "dark" and page.get_by_role("radio", name="Dark").is_checked()
     page.locator("label", has_text="As the system").click()
-    assert theme() == "light"
+    watched.until(f"{THEME} === 'light'")
     watched.open("/account")
     assert theme() == "light" and page.get_by_role("radio", name="As the system").is_checked()
     watched.well()
