@@ -28,13 +28,11 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from models import explaining, sampled_values, shap_values, sklearn_parts
@@ -453,50 +451,9 @@ def test_words_of_a_lightgbm_category_keep_their_codes(tmp_path: Path) -> None:
     assert unseen == pytest.approx(predictor.score(asked.head(3).assign(plan=None)))
 
 
-def test_every_transformed_column_belongs_to_the_input_it_was_made_from() -> None:
-    """Against the names scikit-learn gives: by name, place, slice and mask; dropped levels, blanks, unions, rests."""
-    frame = pd.DataFrame(
-        {
-            "a": ["x", "y", "z"] * 20,
-            "b": ["p", "q"] * 30,
-            "c": np.where(np.arange(60) % 7 == 0, np.nan, np.arange(60.0)),
-            "d": np.arange(60.0) % 5,
-            "e": np.ones(60),
-        }
-    )
-    blanks = make_pipeline(SimpleImputer(add_indicator=True), VarianceThreshold())
-    both = FeatureUnion([("s", StandardScaler()), ("m", MinMaxScaler())])
-    model = ColumnTransformer(
-        [
-            ("w", OneHotEncoder(drop="first"), ["b", "a"]),
-            ("n", blanks, [2, 4]),
-            ("u", both, [False, False, False, True, False]),
-            ("p", "passthrough", slice(3, 4)),
-            ("g", "drop", ["a"]),
-        ],
-        remainder="passthrough",
-    ).fit(frame)
-    found = sklearn_parts.owners([model], tuple(frame.columns))
-    assert found == ("b", "a", "a", "c", "c", "d", "d", "d")
-    assert len(found) == model.transform(frame).shape[1]
-
-
 def test_predictors_answer_several_threads(zoo: Callable[[str], Made]) -> None:
     made = zoo("LightGBM classification")
     wanted = made.predictor.attribute(made.frame.head(200)).values
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: made.predictor.attribute(made.frame.head(200)).values, range(40)))
     assert all(np.array_equal(wanted, f) for f in found)
-
-
-def test_a_type_outside_the_list_is_named() -> None:
-    model = MLPRegressor(hidden_layer_sizes=(1,), max_iter=1).fit([[1.0], [2.0]], [1.0, 2.0])
-    with pytest.raises(TypeError, match="AdamOptimizer"):
-        read(skops.io.dumps(model))
-
-
-def test_a_step_that_mixes_inputs_is_not_taken_apart() -> None:
-    """PCA gives as many columns as it takes, and none of them belongs to one input."""
-    mixed = PCA(3).fit(rows()[0].fillna(0)[list(NUMBERS)])
-    with pytest.raises(sklearn_parts.Unexplainable, match="PCA mixes inputs"):
-        sklearn_parts.owners([mixed], NUMBERS)

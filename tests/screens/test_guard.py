@@ -1,4 +1,4 @@
-"""The rings around Dash under attack: forged shapes, odd bodies, stolen cookies, the clock, and what the log says."""
+"""The rings around Dash under attack: forged shapes, odd bodies, and what the log says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from pages import _guard, _screen
 from pages._guard import ROUTER, Undeclared
 from pages._screen import Page
 from services import accounts, people
-from services.access import viewer_of
 from tests.house import PASSWORD, House, email_of, texts
 
 PEOPLE_ACT = "..people-head.children...people-list.children...people-panel.children.."
@@ -46,11 +45,6 @@ def refusals(house: House, act: str) -> list[Any]:
     since = house.sources.clock.start + timedelta(minutes=15)
     with house.sources.store.read() as session:
         return audit_log.found(session, act=act, allowed=False, since=since)[0]
-
-
-def person_id(house: House, who: str) -> int:
-    """The id of a test person in the database."""
-    return next(p.id for p in people.list_people(house.viewer(ADMIN), house.sources) if p.email == email_of(who))
 
 
 def router(pathname: Any, search: Any = "", **others: Any) -> dict[str, Any]:
@@ -344,101 +338,6 @@ def test_a_refused_file_stands_in_the_log(own):
     client = own.sign_in("leitung")
     assert client.get("/leads.csv").status_code == 404
     assert [e.resource for e in refusals(own, "file.take")] == ["leads_csv"]
-
-
-# ── sessions ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_session_idles_out_and_a_poll_does_not_keep_it(own):
-    client, clock = own.sign_in(ADMIN), own.sources.clock
-    for _ in range(4):
-        clock.move(timedelta(minutes=20))
-        assert client.document("/account").status_code == 200, "an act keeps the session"
-    for _ in range(2):
-        clock.move(timedelta(minutes=14))
-        assert (
-            own.fire(client, "jobs-finished.children...jobs-tick.disabled...jobs-shown.data..", [1]).status_code == 200
-        )
-    clock.move(timedelta(minutes=3))
-    assert client.document("/account").status_code == 302
-
-
-def test_a_session_ends_after_its_longest_time_however_busy(own):
-    client, clock = own.sign_in(ADMIN), own.sources.clock
-    for _ in range(23):
-        clock.move(timedelta(minutes=20))
-        assert client.document("/account").status_code == 200
-    clock.move(timedelta(minutes=20))
-    assert client.document("/account").status_code == 302
-
-
-def test_a_copied_cookie_is_worth_nothing_after_signing_out(own):
-    client = own.sign_in(ADMIN)
-    stolen = client.get_cookie("lakelight").value
-    copy = own.client()
-    copy.set_cookie("lakelight", stolen)
-    assert copy.document("/account").status_code == 200
-    gone = client.post("/sign-out", data={"csrf_token": client.token})
-    assert gone.status_code == 302 and gone.headers["Clear-Site-Data"]
-    copy.set_cookie("lakelight", stolen)
-    assert copy.document("/account").status_code == 302
-
-
-def test_signing_out_needs_the_form_token(own):
-    client = own.sign_in(ADMIN)
-    assert client.post("/sign-out").status_code == 303
-    assert client.document("/account").status_code == 200
-
-
-def test_a_disabled_person_is_out_at_the_next_request(own):
-    client = own.sign_in(SELLER)
-    people.set_active(own.viewer(ADMIN), own.sources, person_id(own, SELLER), False)
-    assert client.document("/account").status_code == 302
-    assert own.post(client, router("/account")).status_code == 401
-
-
-def test_another_role_binds_at_the_next_request(own):
-    client, admin = own.sign_in(SELLER), own.viewer(ADMIN)
-    assert own.fire(client, AUDIT).status_code == 404
-    number = person_id(own, SELLER)
-    people.change_person(admin, own.sources, number, name="x", role="hauswart", attributes={})
-    assert own.fire(client, AUDIT, [None, None, None, ""]).status_code == 200
-    people.change_person(admin, own.sources, number, name="x", role="leitung", attributes={})
-    assert own.fire(client, AUDIT).status_code == 404
-
-
-def test_other_rows_bind_at_the_next_request(own):
-    client = own.sign_in(SELLER)
-    assert "Nord/See" in own.words(client, "/account")
-    number = person_id(own, SELLER)
-    people.change_person(
-        own.viewer(ADMIN), own.sources, number, name="x", role="aussendienst", attributes={"tour": ["Süd & Tal"]}
-    )
-    said = own.words(client, "/account")
-    assert "Süd & Tal" in said and "Nord/See" not in said
-
-
-def test_a_made_up_session_id_is_nobody(own):
-    client = own.client()
-    with client.session_transaction() as session:
-        session["_user_id"] = "x" * 43
-    assert client.document("/account").status_code == 302
-
-
-def test_the_viewer_is_made_of_the_session_alone(own):
-    """Whatever a browser claims in a state or a store, the service sees the person of the session."""
-    client = own.sign_in("aussendienst:süd")
-    viewer = accounts.viewer_for_session(own.sources, _session_of(client))
-    made = viewer_of(
-        own.sources.workspace, person_id=viewer.person_id, name=viewer.name, email=email_of("aussendienst:süd"),
-        role="aussendienst", attributes={"tour": ("Süd & Tal",)},
-    )  # fmt: skip
-    assert viewer == made
-
-
-def _session_of(client: Any) -> str:
-    with client.session_transaction() as session:
-        return str(session["_user_id"])
 
 
 # ── nothing undeclared starts ─────────────────────────────────────────────────────────────────────
