@@ -19,10 +19,3 @@ def make_current(session: Session, run: ScoreRun) -> None:
     run.current = True
     session.add(run)
     session.flush()
-
-
-def all_runs(session: Session, model: str, limit: int = 20) -> list[ScoreRun]:
-    """Runs of a model, the newest first."""
-    return list(
-        session.scalars(select(ScoreRun).where(ScoreRun.model == model).order_by(ScoreRun.id.desc()).limit(limit))
-    )

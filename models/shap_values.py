@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ import pandas as pd
 
 from models import explaining
 from models.predicting import Attribution
+
+log = logging.getLogger("lakelight.models")
 
 BATCH = 2_000
 CHECKED = 20
@@ -75,7 +78,8 @@ def _woodelf(model: Any, frame: pd.DataFrame, *, base: float) -> Attribution | N
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             explainer = WoodelfExplainer(model, feature_perturbation="tree_path_dependent")
             values = np.asarray(explainer.shap_values(frame, verbose=False), dtype=float)
-    except Exception:
+    except Exception as problem:
+        log.warning("woodelf left %d rows to the exact engine: %s", len(frame), type(problem).__name__)
         return None
     if values.shape != frame.shape:
         return None

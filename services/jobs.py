@@ -198,11 +198,6 @@ def settle_build(sources: Sources) -> None:
         end_build(sources, "The preparation of the demo was broken off. Run `python cli.py demo build` to go on.")
 
 
-def build_state(sources: Sources) -> str:
-    """The state of the demo's preparation, "" where there was none."""
-    return state_of(sources, BUILD)[0]
-
-
 def _check(sources: Sources, kind: str, subject: str) -> None:
     if kind not in KINDS:
         raise InvalidQuery(f"A job must be one of {', '.join(KINDS)}, got {kind}.")

@@ -397,9 +397,9 @@ def _starts(sources: Sources, asked: Asked) -> tuple[Start, ...]:
 
 
 def _distance(sources: Sources, model: ModelUse, row: Mapping[str, Any], band: Band) -> str:
-    """How far a row is from a limit above it, such as "5.8 pp below A"."""
-    text = explanations.points_text(model, band.at_least - row["score"], sources.workspace.lake)
-    return f"{text.removeprefix('+')} below {band.name}"
+    """How far a row is from a limit above it, such as "5.8 pp below A"; "just" where that rounds to nothing."""
+    text = explanations.points_text(model, band.at_least - row["score"], sources.workspace.lake).removeprefix("+")
+    return f"{text if any(c in '123456789' for c in text) else 'just'} below {band.name}"
 
 
 def _found(sources: Sources, asked: Asked, search: str) -> tuple[Start, ...]:

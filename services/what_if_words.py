@@ -103,7 +103,11 @@ def sentence(base: tuple[str, str], then: tuple[str, str], *, points: str, chang
     start, end = (f"{score} ({band})" if band else score for score, band in (base, then))
     if changed:
         return f"From {start} to {end}, {points}"
-    return f"{start}. No change is used yet." if refused else f"{start}. Move an input to see what the model answers."
+    return (
+        f"{start}. The refused value is not used."
+        if refused
+        else f"{start}. Move an input to see what the model answers."
+    )
 
 
 def pairs(model: ModelUse, now: Why, then: Why, *, changed: tuple[str, ...], lake: LakeFile) -> tuple[Pair, ...]:

@@ -161,7 +161,7 @@ def test_box_and_slider_move_together_and_a_wrong_text_is_told_under_its_control
     assert box.get_attribute("aria-invalid") == "true"
     assert box.get_attribute("aria-describedby") == said.get_attribute("id")
     assert page.locator(SENTENCE).inner_text().startswith(re.split(r"\. | to ", before)[0].removesuffix("."))
-    assert "No change is used yet." in page.locator(SENTENCE).inner_text()
+    assert "The refused value is not used." in page.locator(SENTENCE).inner_text()
     assert edits(page) == {"lieferzeit": "1,5"}
     page.get_by_role("button", name="Reset Verspätung").click()
     watched.settle()

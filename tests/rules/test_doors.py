@@ -24,7 +24,7 @@ OWN = {
     "accounts.change_password", "policy.own_rights", "audit.denied", "audit.record",
 }  # fmt: skip
 """The way in and out, one's own account, and writing into the log: everybody's who is signed in, or before it."""
-FACTS = {"jobs.build_state", "snapshots.snapshot", "sources.now", "kpi_waiting.sentence", "model_facts.facts_of"}
+FACTS = {"snapshots.snapshot", "sources.now", "kpi_waiting.sentence", "model_facts.facts_of"}
 """Facts that are the same for everybody who is signed in: no row is in them."""
 
 BOTH = {"exports.lead_csv": ("leads:export", "leads:read")}
