@@ -7,13 +7,14 @@ that every decision is a pure function of the viewer and needs no look-up. No ru
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from data.definitions import Column, Role, RowGroup, RowRule, Workspace
 from data.questions import And, Compare, Everything, Filter, Nothing, Or
 from services.errors import Forbidden
+from services.wording import listed
 
 Action = Literal[
     "kpis:read",  # numbers of the business, within the viewer's rows
@@ -184,13 +185,8 @@ def rule_words(group: RowGroup, columns: Mapping[str, Column], held: Mapping[str
             said.append(f"{label} {verb}")
         else:
             literal = rule.value if isinstance(rule.value, tuple) else (rule.value,)
-            said.append(f"{label} {verb} {_either(literal)}")
+            said.append(f"{label} {verb} {listed(map(str, literal), 'or') or 'nothing'}")
     return " and ".join(said) + "."
-
-
-def _either(values: Iterable[object]) -> str:
-    said = [str(v) for v in values]
-    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}" if said else "nothing"
 
 
 def _scope(
@@ -206,7 +202,7 @@ def _scope(
         label = workspace.lake.datasets[dataset_name].label
         return DatasetScope(Nothing(), f"No row rule of this role names {label}.", hidden)
     columns = workspace.lake.datasets[dataset_name].columns
-    held = {name: _either(sorted(values)) for name, values in attributes.items() if values}
+    held = {name: listed(sorted(values), "or") for name, values in attributes.items() if values}
     reason = " Or: ".join(rule_words(group, columns, held) for group in groups)
     if any(isinstance(f, Everything) for f in filters):
         return DatasetScope(Everything(), reason, hidden)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from data import audit_log, people
 from data.tables import AuditEvent
-from services import wording
+from services import parameters, wording
 from services.access import Viewer, require
 from services.errors import InvalidQuery
 from services.sources import Sources
@@ -104,7 +104,8 @@ class AuditQuery:
             raise InvalidQuery(f"The outcome must be allowed or denied, got {outcome[:40]!r}.")
         if not page.isascii() or not page.isdigit() or not 1 <= int(page[:9]) <= 1_000_000:
             raise InvalidQuery(f"A page must be a whole number above 0, got {page[:40]!r}.")
-        since, until = _day(args.get("from", "")), _day(args.get("to", ""))
+        since = parameters.day(args.get("from", ""), "The first day")
+        until = parameters.day(args.get("to", ""), "The last day")
         if since and until and until < since:
             raise InvalidQuery("The last day must not come before the first.", next_step="Turn the two days round.")
         return cls(args.get("act", "")[:64], args.get("person", "")[:254], since, until, outcome, int(page[:9]))  # type: ignore[arg-type]
@@ -267,15 +268,6 @@ def _short(value: object) -> str:
 
 def _system(person: str) -> str:
     return {"lakelight": "Lakelight itself", "operator": "The operator's terminal"}.get(person, "Nobody known")
-
-
-def _day(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidQuery(f"A day must look like 2017-12-31, got {text[:40]!r}.") from None
 
 
 def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:

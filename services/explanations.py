@@ -317,7 +317,7 @@ def value_text(feature: Feature, value: Scalar, lake: LakeFile) -> str:
 def points_text(model: ModelUse, points: float, lake: LakeFile) -> str:
     """Signed points: "+21 pp" for a probability, a signed amount for a prediction."""
     if model.task == "classification":
-        return wording.points(points)
+        return wording.points(points, lake)
     text = wording.shown(abs(points), model.unit, None, lake).text
     return f"+{text}" if points > 0 else f"\u2212{text}"
 

@@ -10,6 +10,7 @@ from data.metric_book import additive, foldable
 from data.metric_members import contributions, fold, weight
 from data.metrics import ALL, Facts, Lookup, lookup, together
 from services import kpi_words as words
+from services import wording
 from services.kpi_answers import Bar, Breakdown, Line, MemberTable
 from services.kpi_parts import Frame, line_points, value_of
 from services.wording import Shown
@@ -156,7 +157,7 @@ def _sizes(frame: Frame, found: Split, now: float | None) -> Breakdown:
     top = max(bars, key=lambda b: b.amount, default=None)
     title = f"{about.label} {_by(frame)}"
     if top and len(bars) > 1:
-        title = f"{about.label}: {top.label} is highest of the {words.number(len(bars))} largest, at {top.text}"
+        title = f"{about.label}: {top.label} is highest of the {wording.number_word(len(bars))} largest, at {top.text}"
     more = len(found.kept) + len(found.small) - len(bars)
     note = f"The largest {len(bars)} of {len(bars) + more:,}; all of them are in the table below." if more > 0 else ""
     total = words.shown(now, about, frame.lake).text

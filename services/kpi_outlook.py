@@ -197,7 +197,7 @@ def _sentence(
 ) -> str:
     about, lake = desk.book.metric(metric), desk.book.lake
     low, high = between
-    time = f"{words.number(days // 7)} weeks" if days % 7 == 0 else f"{words.number(days)} days"
+    time = f"{wording.number_word(days // 7)} weeks" if days % 7 == 0 else f"{wording.number_word(days)} days"
     spread = f" (between {low.text} and {high.text})" if low and high else ""
     text = f"{about.label} of the next {time}: {words.shown(total, about, lake).text}{spread}"
     moved = words.change(total, before, about, lake)
@@ -222,7 +222,7 @@ def _method(past: Past | None, scores: Shown) -> str:
     if past is None:
         return f"{said} No range: too few finished windows to tell how far the model is off."
     return (
-        f"{said} In {words.number(past.windows)} past windows what came was {past.lowest:.2f} to {past.highest:.2f} "
-        f"times what the model said: the figure is corrected by {past.middle:.2f}, and the range holds about "
-        f"80{wording.NBSP}% of such windows. Each week is an equal part."
+        f"{said} In {wording.number_word(past.windows)} past windows what came was {past.lowest:.2f} to "
+        f"{past.highest:.2f} times what the model said: the figure is corrected by {past.middle:.2f}, "
+        f"and the range holds about 80{wording.NBSP}% of such windows. Each week is an equal part."
     )

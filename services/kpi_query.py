@@ -12,6 +12,7 @@ from typing import Any, get_args
 from urllib.parse import quote, unquote, urlencode
 
 from data.periods import Comparison, Period, PeriodUnit, custom_period, period_of
+from services import parameters, wording
 from services.errors import InvalidQuery
 
 PATH = "/kpis"
@@ -96,38 +97,18 @@ class KpiQuery:
 
 
 def _text(params: Mapping[str, Any], name: str) -> str:
-    said = params.get(name)
-    if said is None:
-        return ""
-    if not isinstance(said, str) or len(said) > LONGEST:
-        raise InvalidQuery(
-            f"{name} must be given once, as a text of at most {LONGEST} characters.", next_step=NEXT_STEP
-        )
-    return said
+    return parameters.text(params, name, longest=LONGEST, next_step=NEXT_STEP)
+
+
+def _day(params: Mapping[str, Any], name: str) -> date | None:
+    return parameters.day(_text(params, name), name)
 
 
 def _one_of(params: Mapping[str, Any], name: str, allowed: tuple[str, ...], usual: str) -> str:
     said = _text(params, name) or usual
     if said not in allowed:
-        raise InvalidQuery(f"{name} must be {_either(allowed)}, got {said[:40]!r}.", next_step=NEXT_STEP)
+        raise InvalidQuery(f"{name} must be {wording.listed(allowed, 'or')}, got {said[:40]!r}.", next_step=NEXT_STEP)
     return said
-
-
-def _either(allowed: tuple[str, ...]) -> str:
-    return f"{', '.join(allowed[:-1])} or {allowed[-1]}"
-
-
-def _day(params: Mapping[str, Any], name: str) -> date | None:
-    said = _text(params, name)
-    if not said:
-        return None
-    try:
-        found = date.fromisoformat(said[:10])
-    except ValueError:
-        found = None
-    if found is None or not 1900 <= found.year <= 2200:
-        raise InvalidQuery(f"{name} must be a day such as 2017-12-31, got {said[:40]!r}.", next_step="Choose a day.")
-    return found
 
 
 def _escaped(member: str) -> str:

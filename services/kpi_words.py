@@ -21,7 +21,6 @@ DASH = "\N{EN DASH}"
 UNCHANGED = 0.0005
 DAYS_OF_WEEK = 7
 WORTH_SAYING = 0.01
-NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 VERBS: dict[Word, str] = {"up": "rose", "down": "fell", "unchanged": "did not change"}
 
 
@@ -32,10 +31,9 @@ def shown(value: float | None, metric: Metric, lake: LakeFile) -> Shown:
 
 def amount(value: float, metric: Metric, lake: LakeFile) -> str:
     """A signed difference: "+$1.2K", "−3.1 pp"."""
-    sign = "+" if value > 0 else MINUS if value < 0 else ""
     if metric.unit == "percent":
-        digits = format_decimal(abs(value) * 100, "0.0", locale=lake.locale)
-        return f"{sign}{digits}{NBSP}pp"
+        return wording.points(value, lake)
+    sign = "+" if value > 0 else MINUS if value < 0 else ""
     return f"{sign}{wording.shown(abs(value), metric.unit, metric.decimals, lake).text}"
 
 
@@ -161,11 +159,6 @@ def _tick_text(value: float, step: float, metric: Metric, lake: LakeFile) -> str
 def week_label(first: date) -> str:
     """Seven days as a point of a line: "Week of 25 Dec"."""
     return f"Week of {format_date(first, 'd MMM', locale=DATES)}"
-
-
-def number(count: int) -> str:
-    """A small number as a word."""
-    return NUMBERS[count] if 0 <= count < len(NUMBERS) else f"{count:,}"
 
 
 def when(label: str, grain: Grain) -> str:

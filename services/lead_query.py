@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from data.definitions import ModelUse, Scalar
 from data.questions import And, Compare, Filter, Or, Order
+from services import parameters
 from services.errors import InvalidQuery, NotFound
 
 MAX_BLOCK = 500
@@ -74,11 +75,11 @@ class LeadQuery:
     def from_url(cls, params: Mapping[str, Any]) -> LeadQuery:
         """Parse the address; an unreadable part is an ``InvalidQuery`` that names it."""
         return cls(
-            list=_short(params.get("list"), "list") or None,
-            of=_short(params.get("of"), "of") or None,
-            bands=tuple(dict.fromkeys(b for b in _short(params.get("band"), "band").split(",") if b)),
-            search=_short(params.get("q"), "q"),
-            sort=_sorts(tuple(_order(s) for s in _short(params.get("sort"), "sort").split(",") if s)),
+            list=_text(params, "list") or None,
+            of=_text(params, "of") or None,
+            bands=tuple(dict.fromkeys(b for b in _text(params, "band").split(",") if b)),
+            search=_text(params, "q"),
+            sort=_sorts(tuple(_order(s) for s in _text(params, "sort").split(",") if s)),
             filters=_filters(params.get("f")),
         )
 
@@ -239,9 +240,11 @@ def _number_condition(column: LeadColumn, test: str, said: Mapping[str, Any]) ->
 
 
 def _day_condition(column: LeadColumn, test: str, said: Mapping[str, Any]) -> Filter:
-    first = _day(said.get("dateFrom"), column)
+    first = _day_of(said.get("dateFrom"), column)
     if test == "inRange":
-        return And((Compare(column.field, "ge", first), Compare(column.field, "le", _day(said.get("dateTo"), column))))
+        return And(
+            (Compare(column.field, "ge", first), Compare(column.field, "le", _day_of(said.get("dateTo"), column)))
+        )
     if test not in _DAY_TESTS:
         raise InvalidQuery(f"The filter of {column.label} must compare with a day.", next_step=RESET)
     return Compare(column.field, _DAY_TESTS[test], first)  # type: ignore[arg-type]
@@ -253,7 +256,7 @@ def _number(said: Any, column: LeadColumn) -> float:
     return float(said) * column.scale
 
 
-def _day(said: Any, column: LeadColumn) -> date:
+def _day_of(said: Any, column: LeadColumn) -> date:
     try:
         return date.fromisoformat(str(said)[:10])
     except ValueError:
@@ -269,12 +272,8 @@ def _whole(text: str) -> int:
     return number
 
 
-def _short(said: Any, name: str) -> str:
-    if said is None:
-        return ""
-    if not isinstance(said, str) or len(said) > MAX_SEARCH or "\x00" in said:
-        raise InvalidQuery(f"{name} must be a text of at most {MAX_SEARCH} characters.", next_step=RESET)
-    return said
+def _text(params: Mapping[str, Any], name: str) -> str:
+    return parameters.text(params, name, longest=MAX_SEARCH, next_step=RESET)
 
 
 def _order(text: str) -> Order:

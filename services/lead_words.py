@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,9 @@ def scope(viewer: Viewer, sources: Sources, found: Asked, rows: int) -> str:
     """What the viewer sees, and by which of their attributes: 617 households of Territory North."""
     counted = wording.count(rows, found.model.words.entity)
     about = sources.workspace.access.attributes
-    held = [f"{about[name].label} {listed(list(v))}" for name, v in viewer.attributes.items() if name in about and v]
+    held = [
+        f"{about[name].label} {wording.listed(list(v))}" for name, v in viewer.attributes.items() if name in about and v
+    ]
     return counted if isinstance(found.where, Everything) or not held else f"{counted} of {', '.join(held)}"
 
 
@@ -122,11 +124,6 @@ def cell(column: LeadColumn, row: Mapping[str, Any], lake: LakeFile) -> str:
     return wording.shown(value, column.unit, None, lake).text
 
 
-def listed(words: Sequence[str], last: str = "and") -> str:
-    """Several things in one sentence: A, B and C."""
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
-
-
 def text(value: Any) -> str:
     """A value as it stands, "" for none."""
     return "" if value is None else str(value)
@@ -136,7 +133,7 @@ def conditions(query: LeadQuery, columns: tuple[LeadColumn, ...]) -> list[Condit
     """What narrows the list, in words, each with the same question without it."""
     made: list[Condition] = []
     if query.bands:
-        words = f"band{'s' if len(query.bands) > 1 else ''} {listed(list(query.bands), 'or')}"
+        words = f"band{'s' if len(query.bands) > 1 else ''} {wording.listed(list(query.bands), 'or')}"
         made.append((words, replace(query, bands=())))
     if query.search.strip():
         made.append((f"“{query.search.strip()}”", replace(query, search="")))

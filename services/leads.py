@@ -219,7 +219,7 @@ def _nothing_left(
 ) -> Narrowed:
     """The sentence where no row matches, and the one condition that costs the most."""
     conditions = lead_words.conditions(query, found.columns)
-    said = lead_words.listed([words for words, _ in conditions])
+    said = wording.listed([words for words, _ in conditions])
     best = max(
         ((matching(viewer, sources, found, without), words, without) for words, without in conditions),
         key=lambda b: b[0],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+from services import parameters
 from services.errors import InvalidQuery
 
 PATH = "/models"
@@ -76,9 +77,4 @@ def whole_number(said: Any) -> int:
 
 
 def _text(params: Mapping[str, Any], name: str) -> str:
-    said = params.get(name)
-    if said is None:
-        return ""
-    if not isinstance(said, str) or len(said) > LONGEST:
-        raise InvalidQuery(f"{name} must be given once, as a text of at most {LONGEST} characters.")
-    return said
+    return parameters.text(params, name, longest=LONGEST)

@@ -261,7 +261,6 @@ def tested_verdict(judgement: Judgement | None, label: str, model: str, rule: st
 
 # ── the list ──────────────────────────────────────────────────────────────────────────────────────
 
-NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 OUTCOMES: tuple[tuple[Tone, str], ...] = (
     ("good", "beat{s} the simplest rule"),
     ("watch", "show{s} no clear difference"),
@@ -275,25 +274,17 @@ def headline(tones: tuple[Tone, ...], others: tuple[str, ...]) -> str:
     total = len(tones)
     if not total and not others:
         return "This workspace uses no model yet."
-    start = f"{_number(total)} {'model is' if total == 1 else 'models are'} in use"
+    start = f"{wording.number_word(total).capitalize()} {'model is' if total == 1 else 'models are'} in use"
     counted = [(tones.count(tone), words) for tone, words in OUTCOMES]
-    said = [f"{_number(n).lower()} {_verb(w, n)}" for n, w in counted if n]
+    said = [f"{wording.number_word(n)} {_verb(w, n)}" for n, w in counted if n]
     if total == 1 and said:
         said = ["it " + said[0].removeprefix("one ")]
-    first = f"{start}: {_listed(said)}." if said else f"{start}."
+    first = f"{start}: {wording.listed(said)}." if said else f"{start}."
     return " ".join([first, *others])
-
-
-def _number(count: int) -> str:
-    return NUMBERS[count] if count < len(NUMBERS) else str(count)
 
 
 def _verb(words: str, count: int) -> str:
     return words.replace("{s}", "s" if count == 1 else "").replace("{is}", "is" if count == 1 else "are")
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def days_ago(days: int) -> str:

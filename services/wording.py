@@ -7,6 +7,7 @@ is in percentage points ("pp"); minus is U+2212 and units stand behind a no-brea
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,6 +22,9 @@ MINUS = "\u2212"
 NBSP = "\u00a0"
 UNKNOWN = "\u2013"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+NUMBERS = (
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,29 @@ def shown(value: Scalar, unit: str | None, decimals: int | None, lake: LakeFile)
     return Shown(value, text + tail, exact + tail)
 
 
-def points(share: float) -> str:
+def points(share: float, lake: LakeFile) -> str:
     """A difference of shares in signed percentage points: "+21 pp"; one decimal below ten."""
     scaled = share * 100
-    digits = f"{abs(scaled):.0f}" if abs(scaled) >= 9.95 else f"{abs(scaled):.1f}"
-    if float(digits) == 0:
+    if abs(scaled) < 0.05:
         return f"0{NBSP}pp"
+    digits = _plain(abs(scaled), 0 if abs(scaled) >= 9.95 else 1, lake, fixed=True)
     return f"{'+' if scaled > 0 else MINUS}{digits}{NBSP}pp"
 
 
 def count(number: int, noun: Noun) -> str:
     """A number of things: "1 household", "1,204 households"."""
     return f"{number:,}{NBSP}{noun.one if number == 1 else noun.many}"
+
+
+def number_word(number: int) -> str:
+    """A small number in a sentence as a word: "three", from 13 on in digits."""
+    return NUMBERS[number] if 0 <= number < len(NUMBERS) else f"{number:,}"
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """Several things in one sentence: "A, B and C"."""
+    said = list(words)
+    return f"{', '.join(said[:-1])} {last} {said[-1]}" if len(said) > 1 else "".join(said)
 
 
 def day(when: date | datetime) -> str:

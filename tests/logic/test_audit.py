@@ -57,8 +57,8 @@ def test_an_address_is_a_query_and_back():
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"from": "31.12.2017"}, "A day must look like 2017-12-31, got '31.12.2017'."),
-        ({"to": "2017-02-30"}, "A day must look like"),
+        ({"from": "31.12.2017"}, "The first day must be a day such as 2017-12-31, got '31.12.2017'."),
+        ({"to": "2017-02-30"}, "The last day must be a day"),
         ({"from": "2017-12-31", "to": "2017-12-30"}, "The last day must not come before the first."),
         ({"outcome": "maybe"}, "The outcome must be allowed or denied, got 'maybe'."),
         ({"page": "0"}, "A page must be a whole number above 0, got '0'."),

@@ -32,7 +32,7 @@ def test_an_address_is_readable():
     )
 
 
-texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 chosen = st.dictionaries(
     st.sampled_from(["brand", "store", "kind"]),
     st.lists(texts, min_size=1, max_size=3, unique=True).map(tuple),
@@ -66,6 +66,7 @@ def test_a_custom_period_survives_its_address():
         ({"only": ":x"}, "The filter in this address cannot be read."),
         ({"only": "brand:" + ",".join(map(str, range(60)))}, "A filter must name at most 50 values."),
         ({"metric": "x" * (LONGEST + 1)}, f"metric must be given once, as a text of at most {LONGEST} characters."),
+        ({"only": "brand:a\x00"}, f"only must be given once, as a text of at most {LONGEST} characters."),
         ({"metric": ["a", "b"]}, f"metric must be given once, as a text of at most {LONGEST} characters."),
     ],
 )

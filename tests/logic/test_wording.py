@@ -73,7 +73,22 @@ def test_an_unknown_value_is_not_zero():
     ],
 )
 def test_a_difference_of_shares_is_in_points(share, said):
-    assert plain(wording.points(share)) == said
+    assert plain(wording.points(share, US)) == said
+
+
+def test_points_have_the_decimal_mark_of_the_locale():
+    assert plain(wording.points(-0.0834, DE)) == "−8,3 pp"
+
+
+def test_several_things_stand_in_one_sentence():
+    assert wording.listed(["A", "B", "C"]) == "A, B and C"
+    assert wording.listed(("A", "B"), "or") == "A or B"
+    assert wording.listed(["A"]) == "A"
+    assert wording.listed([]) == ""
+
+
+def test_small_numbers_are_words():
+    assert [wording.number_word(n) for n in (0, 3, 12, 13, 1204)] == ["no", "three", "twelve", "13", "1,204"]
 
 
 def test_counts_days_and_moments():
