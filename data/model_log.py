@@ -12,7 +12,7 @@ from data.tables import AuditEvent
 ACTS = ("model.admit", "model.refuse", "model.promote", "model.rollback", "scores.publish")
 
 
-def newest(session: Session, resources: Iterable[str], limit: int = 6) -> list[AuditEvent]:
+def newest(session: Session, resources: Iterable[str], limit: int = 200) -> list[AuditEvent]:
     """The newest decisions about these resources: a model of the workspace, or versions as ``name/number``."""
     named = [resource[:254] for resource in resources]
     wanted = select(AuditEvent).where(AuditEvent.resource.in_(named), AuditEvent.act.in_(ACTS))

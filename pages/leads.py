@@ -62,6 +62,7 @@ def register(screen: Screen) -> None:
         Output({"part": "leads-count", "band": ALL}, "children"),
         Output(ids("export"), "href"),
         Output(ids("export"), "children"),
+        Output(ids("export"), "hidden"),
         Output(ids("foot"), "children"),
         Output(ids("none"), "children"),
         Output(ids("address"), "data"),
@@ -167,16 +168,17 @@ def _block(viewer: Viewer, sources: Sources, request: Any, asked: Any) -> Any:
         block = leads.block(viewer, sources, query, start, count)
         shown = lead_grid.rows(block, capacity=_capacity(sources, query, block.total), ranked=_ranked(query))
         if start > 0:
-            return [shown, keep, *[no_update] * 5]
+            return [shown, keep, *[no_update] * 6]
         left = leads.narrowed(viewer, sources, query)
     except Refusal as refused:
         said = lead_grid.empty(refused.sentence, refused.next_step, "/leads", "Start again")
-        return [{"rowData": [], "rowCount": 0}, keep, no_update, no_update, no_update, said, no_update]
+        return [{"rowData": [], "rowCount": 0}, keep, no_update, no_update, True, no_update, said, no_update]
     by_band = {b.band: f"{b.rows:,}" for b in left.bands}
     counts = [by_band.get(str(o["id"].get("band")), "") for o in dash.ctx.outputs_list[1]]
     page = leads.page(viewer, sources, query)
     search = query.to_url()
-    return [shown, counts, f"/leads.csv?{search}", _export(left), _foot(page), _empty(left), f"/leads?{search}"]
+    export = f"/leads.csv?{search}", _export(left), _nothing_to_export(page)
+    return [shown, counts, *export, _foot(page), _empty(left), f"/leads?{search}"]
 
 
 def _asked(asked: Any) -> LeadQuery:
@@ -235,13 +237,17 @@ def _actions(page: LeadPage) -> list[Component]:
     search = page.query.to_url()
     export = html.A(
         _export(page.narrowed), id=ids("export"), href=f"/leads.csv?{search}", className="ll-button ll-primary",
-        hidden=not page.may_export, title="These rows as CSV, in this order",
+        hidden=_nothing_to_export(page), title="These rows as CSV, in this order",
     )  # fmt: skip
     return [export]
 
 
 def _export(left: Narrowed) -> str:
     return f"Export {left.matching:,}"
+
+
+def _nothing_to_export(page: LeadPage) -> bool:
+    return not page.may_export or not page.narrowed.matching
 
 
 def _toolbar(page: LeadPage) -> Component:

@@ -140,7 +140,7 @@ def _bars(found: ReplayPart) -> Any:
     made: list[Any] = [model_charts.compared(found.compared)]
     if found.unranked is not None:
         made += [html.H3("Where the rule cannot rank"), model_charts.compared(found.unranked, small=True)]
-    return [*made, html.P(found.source, className="ll-small ll-soft")]
+    return [*made, html.P(f"{found.source} {found.method}", className="ll-small ll-soft")]
 
 
 def _control(found: ReplayPart) -> Any:

@@ -59,7 +59,8 @@ class Compared:
 class ReplayPart:
     """Would it have worked? ``first`` of ``most`` rows are taken; None where amounts are predicted, not rows ranked.
 
-    ``unranked`` is the same question among the rows that the rule cannot rank. ``source`` says what was measured.
+    ``unranked`` is the same question among the rows that the rule cannot rank. ``source`` says what was measured,
+    ``method`` where the ranges come from.
     """
 
     choices: tuple[RunChoice, ...]
@@ -69,6 +70,7 @@ class ReplayPart:
     compared: Compared
     unranked: Compared | None
     source: str
+    method: str
     note: str
 
 

@@ -43,6 +43,7 @@ STATES: dict[str, tuple[str, Tone]] = {
     "refused": ("Refused", "bad"),
     "waiting": ("Waiting", "watch"),
 }
+MOST_APPROVALS = 6
 ACTS = {
     "model.admit": "Version {version} passed the checks",
     "model.refuse": "Version {version} was refused",
@@ -150,18 +151,19 @@ def version_lines(facts: Facts, zone: str) -> tuple[VersionLine, ...]:
 
 
 def approvals(sources: Sources, facts: Facts) -> tuple[Approval, ...]:
-    """Who let this model's versions and scores through, the newest first."""
+    """Who let this model's versions and scores through, the newest first; what was done again stands once."""
     resources = [facts.name, *(f"{v.registered}/{v.version}" for v in facts.versions)]
     with sources.store.read() as session:
         events = model_log.newest(session, resources)
         names = {p.id: p.name for p in people.everyone(session)} if any(e.person_id for e in events) else {}
-    made = []
+    made: dict[tuple[str, str], Approval] = {}
     for event in events:
         number = str(event.detail.get("version") or event.resource.rpartition("/")[2])
         who = names.get(event.person_id or 0) or (event.person if event.person_id else "Lakelight")
         when = wording.moment(event.at, sources.workspace.lake.timezone)
-        made.append(Approval(when, ACTS.get(event.act, event.act).format(version=number), who))
-    return tuple(made)
+        what = ACTS.get(event.act, event.act).format(version=number)
+        made.setdefault((what, who), Approval(when, what, who))
+    return tuple(made.values())[:MOST_APPROVALS]
 
 
 # ── the card that came with the version ───────────────────────────────────────────────────────────
@@ -185,7 +187,7 @@ def about(sources: Sources, facts: Facts) -> tuple[tuple[str, str], ...]:
         ("Made with", _text(card, "library") or (facts.serving.format if facts.serving else "")),
         ("Owner", use.owner),
     ]
-    return tuple((term, said) for term, said in lines if said)
+    return tuple((term, said[:1].upper() + said[1:]) for term, said in lines if said)
 
 
 def limits(facts: Facts) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from services.model_query import EVERY, ModelQuery
 from services.model_words import Place
 
 MOST_RUNS = 12
+BY_CHANCE = "Ranges by bootstrap; of random picks by the hypergeometric distribution."
+BY_MEAN = "Ranges of the mean, by the central limit theorem."
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def _replay(past: Past, run: str, first: int) -> ReplayPart:
         compared=said,
         unranked=_unranked(past, rows, run, taken),
         source=_source(past, rows, run),
+        method=BY_CHANCE if past.shares else BY_MEAN,
         note=_note(past, first, most),
     )
 
@@ -93,10 +96,9 @@ def _source(past: Past, rows: Rows, run: str) -> str:
     happened = wording.count(int(rows.outcome.sum()), past.use.words.success) if past.shares else ""
     counted = wording.count(len(rows.outcome), past.noun if _together(past, run) else past.use.words.entity)
     measured = f"{counted}, {happened}" if happened else counted
-    how = "bootstrap; random picks: hypergeometric" if past.shares else "of the mean, by the central limit theorem"
     weighed = past.use.lead is not None and past.use.lead.rank_by == "score_times_value"
     alone = " Ranked by the score alone; the list itself also weighs the money at stake." if weighed else ""
-    return f"{measured}. The lines hold 95 % ({how}).{alone}"
+    return f"{measured}. The lines hold 95 %.{alone}"
 
 
 def _unranked(past: Past, rows: Rows, run: str, first: int) -> Compared | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from data import audit_log
 from data.definitions import ModelUse
 from data.lake_duckdb import ArrowLake
 from data.questions import Table
@@ -473,3 +474,17 @@ def test_approvals_name_what_was_let_through_and_by_whom(bakery_sources: Sources
     facts = model_facts.facts_of(bakery_sources, "kuendigung")
     said = [(a.what, a.who) for a in model_facts.approvals(bakery_sources, facts)]
     assert said == [("Scores of version 1 published", "Lakelight"), ("Version 1 passed the checks", "Lakelight")]
+
+
+def test_what_was_approved_again_stands_once_with_its_newest_time(own_bakery: Any) -> None:
+    facts = model_facts.facts_of(own_bakery.sources, "kuendigung")
+    again = [datetime(2031, 5, day, 12, tzinfo=UTC) for day in range(1, 9)]
+    with own_bakery.sources.store.begin() as session:
+        for at in again:
+            audit_log.record(
+                session, at=at, person_id=None, person="lakelight", act="scores.publish", resource="kuendigung",
+                detail={"version": 1},
+            )  # fmt: skip
+    said = model_facts.approvals(own_bakery.sources, facts)
+    assert [a.what for a in said] == ["Scores of version 1 published", "Version 1 passed the checks"]
+    assert said[0].when.replace(NB, " ").startswith("8 May 2031")
