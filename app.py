@@ -13,7 +13,7 @@ from flask import Flask, jsonify, redirect
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from pages import MISSING, PAGES, _bundles, _download, _errors, _frame, _guard, _headers, _screen, _sign_in
+from pages import MISSING, PAGES, _bundles, _download, _errors, _first, _frame, _guard, _headers, _screen, _sign_in
 from pages._screen import Screen
 from services.settings import Settings, from_environment, secret_key
 from services.sources import Sources, open_sources
@@ -59,6 +59,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
         update_title="",
         on_error=_screen.on_error,
     )
+    _first.prepare_once(server)
     screen = Screen(app, opened)
     for page in (*PAGES, MISSING):
         screen.add(page)

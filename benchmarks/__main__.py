@@ -14,6 +14,7 @@ ALL = (
     Benchmark("export", answers.export),
     Benchmark("trees", trees.shap_ratio),
     Benchmark("web", web.web),
+    Benchmark("demo", beginning.demo_build),
     Benchmark("beginning", beginning.beginning),
 )
 

@@ -63,7 +63,7 @@ def _by_hand() -> object:
 
     def run() -> None:
         for statement in statements:
-            connection.sql(statement).fetchall()
+            connection.sql(statement).to_arrow_table()
 
     return run
 

@@ -179,15 +179,19 @@ def about(sources: Sources, facts: Facts) -> tuple[tuple[str, str], ...]:
     lines = [
         ("Purpose", use.purpose),
         ("Not for", use.not_for),
-        ("Predicts", use.target),
+        ("Predicts", _begun(use.target)),
         ("Data", _text(card, "data")),
         ("Learnt from", _counted(_period(card), card, "train_rows")),
-        ("Tested on", _counted(_text(card, "tested_on"), card, "test_rows")),
+        ("Tested on", _counted(_begun(_text(card, "tested_on")), card, "test_rows")),
         ("Sensitive inputs", f"{sensitive}."),
         ("Made with", _text(card, "library") or (facts.serving.format if facts.serving else "")),
         ("Owner", use.owner),
     ]
-    return tuple((term, said[:1].upper() + said[1:]) for term, said in lines if said)
+    return tuple((term, said) for term, said in lines if said)
+
+
+def _begun(said: str) -> str:
+    return said[:1].upper() + said[1:]
 
 
 def limits(facts: Facts) -> tuple[str, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import threading
+import time
 
 import brotli
 import pytest
 
 from data import jobs as job_log
-from tests.house import texts
+from tests.house import House, texts
 
 OWN = re.compile(r'(?:href|src)="(/assets/[^"]+)"')
 SUITE = re.compile(r'src="(/_dash-component-suites/[^"]+)"')
@@ -149,3 +151,22 @@ def test_nobody_else_gets_the_trays_news(bakery):
     assert bakery.fire(client, "ll-tray-list.children", [1]).status_code == 404
     listed = json.dumps(client.get("/_dash-dependencies").get_json())
     assert "ll-tray" not in listed
+
+
+def test_first_requests_side_by_side_all_find_their_code(bakery):
+    """Dash notes that it has prepared itself before it has: another thread would find no script registered."""
+    house = House(bakery.sources, bakery.people)
+    prepare, begun = house.app._generate_scripts_html, threading.Event()
+
+    def slowly():
+        begun.set()
+        time.sleep(0.3)
+        return prepare()
+
+    house.app._generate_scripts_html = slowly
+    address = "/_dash-component-suites/plotly/package_data/plotly.min.js"
+    first = threading.Thread(target=lambda: house.client().get(address))
+    first.start()
+    assert begun.wait(10)
+    assert house.client().get(address).status_code == 200
+    first.join()
