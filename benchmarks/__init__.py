@@ -4,3 +4,8 @@
 ``results.json`` and the table of ``docs/explanation/performance.md``. Timings are medians or percentiles of several
 runs and are never asserted in tests.
 """
+
+import os
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")  # as the web processes do, before anything imports a numeric library

@@ -17,6 +17,8 @@ from services.lead_query import LeadQuery
 from services.what_if import WhatIfQuery
 
 RUNS = 15
+EVERY = 0.5
+"""Seconds between two moves of a person."""
 
 
 def overview() -> dict[str, Figure]:
@@ -84,32 +86,43 @@ def grid() -> dict[str, Figure]:
 
 
 def moves() -> dict[str, Figure]:
-    """Twenty people move sliders twice a second, each on a lead of their own."""
+    """Twenty people move sliders twice a second, each on a row of their own; every model in turn, the slowest kept."""
     who, house = viewer("analyst"), sources()
-    page = leads.page(who, house, LeadQuery())
-    rows = leads.block(who, house, page.query, 0, 20).rows
+    lists = leads.page(who, house, LeadQuery()).query, leads.page(who, house, LeadQuery(list="lapse_risk")).query
+    campaign, households = ([row.key for row in leads.block(who, house, query, 0, 20).rows] for query in lists)
+    keys = {"campaign_response": campaign, "lapse_risk": households, "spend_next_4_weeks": households}
+    found = {model: _moved(model, rows) for model, rows in keys.items()}
+    slowest = max(found, key=lambda model: p95(found[model]))
+    each = ", ".join(f"{model} {p95(times):.0f}" for model, times in found.items())
+    what = f"a move of what-if, 20 people twice a second in one process; p95 of the slowest model ({each} ms)"
+    return {"whatif_p95_ms": Figure(p95(found[slowest]), "ms", "≤ 60 ms", what, runs=len(found[slowest]))}
+
+
+def _moved(model: str, keys: list[str]) -> list[float]:
+    """Milliseconds of each move. People do not move in step: each begins at a moment of their own."""
+    who, house = viewer("analyst"), sources()
     found: list[float] = []
 
     def one(key: str) -> None:
-        first = what_if.explore(who, house, WhatIfQuery(page.query.list, key, {}))
+        first = what_if.explore(who, house, WhatIfQuery(model, key, {}))
         control = next(c for c in first.controls if c.low is not None and c.high is not None)
+        time.sleep(EVERY * keys.index(key) / len(keys))
         for move in range(20):
             share = (move % 10 + 0.5) / 10
             value = (control.low or 0) + share * ((control.high or 1) - (control.low or 0))
             text = str(round(value)) if control.kind == "integer" else f"{value:.3f}"
             started = time.perf_counter()
-            what_if.move(who, house, WhatIfQuery(page.query.list, key, {control.feature: text}))
+            what_if.move(who, house, WhatIfQuery(model, key, {control.feature: text}))
             took = time.perf_counter() - started
             found.append(took * 1000)
-            time.sleep(max(0.0, 0.5 - took))
+            time.sleep(max(0.0, EVERY - took))
 
-    people = [threading.Thread(target=one, args=(row.key,)) for row in rows]
+    people = [threading.Thread(target=one, args=(key,)) for key in keys]
     for person in people:
         person.start()
     for person in people:
         person.join()
-    what = "a move of what-if, 20 people twice a second in one process"
-    return {"whatif_p95_ms": Figure(p95(found), "ms", "≤ 60 ms", what, runs=len(found))}
+    return found
 
 
 def export() -> dict[str, Figure]:
