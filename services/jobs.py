@@ -193,9 +193,19 @@ def end_build(sources: Sources, problem: str = "") -> None:
 
 
 def settle_build(sources: Sources) -> None:
-    """Close the preparation's row where its process was killed: nobody should wait for it."""
-    if being_built(sources) and not locks.is_taken(sources.settings.instance, locks.BUILD):
-        end_build(sources, "The preparation of the demo was broken off. Run `python cli.py demo build` to go on.")
+    """Close the preparation's row where its process was killed: nobody should wait for it.
+
+    It may end, or begin anew, between the look at its row and the look at its lock: only the row seen first is closed.
+    """
+    with sources.store.read() as session:
+        seen = job_log.get(session, BUILD)
+    if seen is None or seen.state != "running" or locks.is_taken(sources.settings.instance, locks.BUILD):
+        return
+    with sources.store.begin() as session:
+        now = job_log.get(session, BUILD)
+        if now is not None and (now.state, now.started_at) == ("running", seen.started_at):
+            said = "The preparation of the demo was broken off. Run `python cli.py demo build` to go on."
+            job_log.change(session, BUILD, state="failed", message=said, finished_at=sources.clock())
 
 
 def _check(sources: Sources, kind: str, subject: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -157,6 +158,23 @@ def test_a_preparation_whose_process_is_gone_is_closed(wheel: Wheel):
     wheel.turning.tick()
     assert not jobs.being_built(wheel.sources)
     assert "broken off" in jobs.state_of(wheel.sources, jobs.BUILD)[2]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["ends", "begins anew"])
+def test_a_preparation_that_moves_on_while_one_looks_is_not_closed(
+    wheel: Wheel, monkeypatch: pytest.MonkeyPatch, again: bool
+):
+    jobs.begin_build(wheel.sources)
+
+    def looked(*_: object) -> bool:
+        jobs.end_build(wheel.sources)
+        if again:
+            jobs.begin_build(replace(wheel.sources, clock=lambda: datetime(2031, 1, 1, tzinfo=UTC)))
+        return False
+
+    monkeypatch.setattr(locks, "is_taken", looked)
+    jobs.settle_build(wheel.sources)
+    assert jobs.state_of(wheel.sources, jobs.BUILD)[0] == ("running" if again else "done")
 
 
 def test_a_failed_change_is_tried_again_later_and_given_up_in_the_end(own_bakery: House):
