@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,10 +24,15 @@ ROOT = Path(__file__).resolve().parent
 
 def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
     """The application for these settings. ``sources`` replaces what would be opened on first use (tests)."""
+    opening = threading.Lock()
 
     @lru_cache(maxsize=1)
-    def opened() -> Sources:
+    def once() -> Sources:
         return sources or open_sources(settings)
+
+    def opened() -> Sources:
+        with opening:  # the cache alone would let several first requests open sources each
+            return once()
 
     server = Flask("lakelight", static_folder=None)
     server.config.update(

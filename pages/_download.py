@@ -10,7 +10,7 @@ from pages import _screen
 from pages._screen import Screen
 from services import exports
 from services.access import Viewer
-from services.errors import Refusal
+from services.errors import Forbidden, Refusal
 
 
 def add(server: Flask, screen: Screen) -> None:
@@ -21,6 +21,9 @@ def add(server: Flask, screen: Screen) -> None:
     def leads_csv(who: Viewer) -> Any:
         try:
             made = exports.lead_csv(who, screen.sources, exports.parameters(request.args.to_dict()))
+        except Forbidden as refusal:
+            _screen.denied("file.take", "leads_csv", "leads:export", refusal.sentence)
+            return Response(refusal.sentence, 403, mimetype="text/plain")
         except Refusal as refusal:
             return Response(refusal.sentence, 400, mimetype="text/plain")
         return Response(

@@ -91,7 +91,8 @@ def _held(viewer: Viewer, sources: Sources) -> list[str]:
 
 
 def _rights(viewer: Viewer, sources: Sources) -> list[Any]:
-    may = [html.Li(action_words(action)) for action in sources.workspace.access.roles[viewer.role].actions]
+    role = sources.workspace.access.roles.get(viewer.role)
+    may = [html.Li(action_words(action)) for action in role.actions] if role else [html.Li("Nothing: ask for a role.")]
     rights = policy.own_rights(sources, viewer)
     heads = ["Dataset", "You see", "Because", "Hidden from you"]
     none = html.P("None: no row rule of your role names any dataset.", className="ll-soft")

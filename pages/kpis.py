@@ -112,6 +112,7 @@ def register(screen: Screen) -> None:
         Input(ids("wait"), "n_intervals"),
         State("_pages_location", "search"),
         State(ids("seen"), "title"),
+        passive=True,
         prevent_initial_call=True,
     )
     def look_again(viewer: Viewer, _times: int, search: str | None, seen: str | None) -> Any:

@@ -120,7 +120,8 @@ def viewer_of(
         for name_ in workspace.lake.datasets
     }
     grants = frozenset(found.actions) if found else frozenset()
-    described = repr((sorted(grants), sorted((n, repr(s.rows), sorted(s.hidden)) for n, s in scopes.items())))
+    seen = sorted((n, repr(s.rows), s.reason, sorted(s.hidden)) for n, s in scopes.items())
+    described = repr((sorted(grants), seen, sorted(attributes.items())))
     return Viewer(
         person_id=person_id,
         name=name,

@@ -25,25 +25,32 @@ class AnswerCache:
 
     def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
         """The kept answer, or the one that ``make`` gives; an error is kept for nobody."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]  # type: ignore[no-any-return]
-            flight = self._making.setdefault(key, threading.Lock())
-        with flight:
+        while True:
             with self._lock:
                 if key in self._kept:
+                    self._kept.move_to_end(key)
                     return self._kept[key]  # type: ignore[no-any-return]
-            try:
-                made = make()
-            finally:
+                flight = self._making.setdefault(key, threading.Lock())
+            with flight:
                 with self._lock:
-                    self._making.pop(key, None)
+                    mine = key not in self._kept and self._making.get(key) is flight
+                if mine:
+                    return self._made(key, make)
+
+    def _made(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Make, keep and let the others go on, who find the answer or, after an error, make it themselves in turn."""
+        try:
+            made = make()
+        except BaseException:
             with self._lock:
-                self._kept[key] = made
-                while len(self._kept) > self._entries:
-                    self._kept.popitem(last=False)
-            return made
+                del self._making[key]
+            raise
+        with self._lock:
+            del self._making[key]
+            self._kept[key] = made
+            while len(self._kept) > self._entries:
+                self._kept.popitem(last=False)
+        return made
 
     def clear(self) -> None:
         """Forget everything."""

@@ -213,12 +213,14 @@ def headline(cards: Sequence[Card], driver: tuple[str, str, str] | None, period:
     )
     if not changed:
         return plain(cards[0], period)
-    lead = by_name[driver[0]] if driver and driver[0] in by_name else changed[0]
+    if driver and not (driver[0] in by_name and by_name[driver[0]].change):
+        driver = None
+    lead = by_name[driver[0]] if driver else changed[0]
     start = "" if period.complete else f"In the first {period.days} of {period.of_days} days, "
     name = inside(lead.label, lake) if start else lead.label
     said = [Phrase(start), _moved(lead, name), Phrase(f" against {lead.against}")]
     told = {lead.metric}
-    if driver and driver[0] == lead.metric and all(by_name[m].change for m in driver[1:]):
+    if driver and all(by_name[m].change for m in driver[1:]):
         one, two = (by_name[m] for m in driver[1:])
         told |= {one.metric, two.metric}
         joint = "and" if one.change and two.change and one.change.word == two.change.word else "but"

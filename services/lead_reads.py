@@ -5,6 +5,7 @@ read of it doubles. An event says at most how far the rows went, so that no read
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from services import audit
 from services.access import Viewer
@@ -22,24 +23,26 @@ class _Reach:
         self._lock = threading.Lock()
         self._written = 0
 
-    def beyond(self, end: int) -> int:
-        """The new reach where ``end`` is not covered yet, 0 where it is."""
+    def cover(self, end: int, write: Callable[[int], None]) -> None:
+        """Write the new reach where ``end`` is not covered yet. What could not be written covers nothing."""
         with self._lock:
             if end <= self._written:
-                return 0
+                return
             reach = max(FIRST, self._written)
             while reach < end:
                 reach *= 2
+            write(reach)
             self._written = reach
-            return reach
 
 
 def record(viewer: Viewer, sources: Sources, found: Asked, query: LeadQuery, *, end: int, total: int) -> None:
     """Write that this viewer reads the rows of a question up to ``end``, unless an event covers it already."""
     asked = query.to_url()
     key = ("lead reads", viewer.session_id, viewer.person_id, found.run.scores, found.of, asked)
-    reach = sources.cache.get_or_make(key, _Reach).beyond(end)
-    if reach:
+
+    def write(reach: int) -> None:
         act = "leads.open" if reach == FIRST else "leads.read"
         detail = {"of": found.of, "query": asked, "rows": min(reach, total), "matching": total}
         audit.record(viewer, sources, act, found.name, detail=detail | {"version": found.run.version})
+
+    sources.cache.get_or_make(key, _Reach).cover(end, write)

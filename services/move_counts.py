@@ -58,6 +58,14 @@ class MoveCounts:
             ]
             return tuple(self._kept.pop(key) for key in taken)
 
+    def put_back(self, moves: Moves) -> None:
+        """Keep a count that could not be written, with what was counted since."""
+        key = (moves.viewer.person_id, moves.viewer.session_id, moves.resource)
+        with self._lock:
+            since = self._kept.get(key)
+            more, changed = (since.count, since.changed) if since else (0, frozenset[str]())
+            self._kept[key] = replace(moves, count=moves.count + more, changed=moves.changed | changed)
+
     def write_later(self, write: Callable[[], None]) -> None:
         """Call ``write`` a little after the wait is over, and when the process ends; no thread keeps it alive.
 

@@ -447,8 +447,13 @@ def _facts(model: ModelUse, run: Run) -> RunFacts:
 
 
 def _write(sources: Sources, taken: tuple[move_counts.Moves, ...]) -> None:
-    for moves in taken:
-        audit.record(
-            moves.viewer, sources, "what_if.moves", moves.resource,
-            detail={"moves": moves.count, "changed": sorted(moves.changed)},
-        )  # fmt: skip
+    left = list(taken)
+    try:
+        while left:
+            moves = left[0]
+            detail = {"moves": moves.count, "changed": sorted(moves.changed)}
+            audit.record(moves.viewer, sources, "what_if.moves", moves.resource, detail=detail)
+            left.pop(0)
+    finally:
+        for moves in left:
+            sources.moves.put_back(moves)

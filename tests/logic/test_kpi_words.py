@@ -109,6 +109,12 @@ def test_the_headline_joins_parts_that_moved_the_same_way_with_and():
     )
 
 
+def test_a_leading_number_that_was_not_known_before_is_not_said_to_have_stayed():
+    cards = [card("net_sales", 109.2, None), card("visits", 3.0, 2.0), card("basket", 5.0, 5.0)]
+    found = words.headline(cards, ("net_sales", "visits", "basket"), DECEMBER, US)
+    assert found.text.replace(NB, " ") == "Visits rose 50.0 % against November 2017."
+
+
 def test_the_headline_adds_the_largest_other_change():
     cards = [card("net_sales", 109.2, 100.0), card("depth", 0.2, 0.1, unit="percent", good="down"), card("x", 1.0, 1.0)]
     found = words.headline(cards, None, DECEMBER, US)

@@ -364,6 +364,24 @@ def test_rows_far_down_are_an_act_even_where_nobody_read_the_first(
     ]
 
 
+def test_rows_whose_event_cannot_be_written_are_not_given(own_bakery: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from services import audit
+
+    viewer, record = replace(own_bakery.viewer("tueftlerei"), session_id="s1"), audit.record
+
+    def locked(*_: Any, **__: Any) -> None:
+        raise OSError("the database is locked")
+
+    before = len(events(own_bakery))
+    monkeypatch.setattr(audit, "record", locked)
+    for _ in range(2):
+        with pytest.raises(OSError, match="locked"):
+            leads.block(viewer, own_bakery.sources, OPEN, 0, 10)
+    monkeypatch.setattr(audit, "record", record)
+    leads.block(viewer, own_bakery.sources, OPEN, 0, 10)
+    assert [e.act for e in events(own_bakery)[before:]] == ["leads.open"]
+
+
 def test_an_empty_answer_is_no_act(own_bakery: House) -> None:
     before = len(events(own_bakery))
     leads.block(own_bakery.viewer("tueftlerei"), own_bakery.sources, replace(OPEN, search="zzz"), 0, 50)

@@ -353,3 +353,13 @@ def test_moves_are_counted_by_session_and_row_and_handed_over_once():
     assert [m.resource for m in counts.take(before=at, session_id="u")] == ["m/2"]
     assert [m.viewer.session_id for m in counts.take()] == ["t"]
     assert counts.take() == ()
+
+
+def test_a_count_that_could_not_be_written_is_kept_with_what_came_since():
+    at, counts = datetime(2026, 1, 1, tzinfo=UTC), MoveCounts()
+    counts.add(person(1, "s"), "m/1", ["a"], at)
+    (taken,) = counts.take()
+    counts.add(person(1, "s"), "m/1", ["b"], at + timedelta(seconds=5))
+    counts.put_back(taken)
+    (kept,) = counts.take()
+    assert (kept.count, kept.changed, kept.since) == (2, {"a", "b"}, at)

@@ -249,3 +249,14 @@ def test_files_of_the_project_name_no_page_without_a_callback_door():
     for file in modules("pages"):
         text = file.read_text(encoding="utf-8")
         assert "@callback" not in text and "app.callback(" not in text.replace("self.app.callback(", ""), name(file)
+
+
+def test_everything_that_polls_is_passive(house):
+    """A timer of the browser is no act of a person: it must not keep a session alive."""
+    timers = [
+        (output, spec)
+        for output, spec in server_callbacks(house).items()
+        if any(i["property"] == "n_intervals" for i in spec["inputs"])
+    ]
+    assert len(timers) >= 2
+    assert [output for output, spec in timers if not getattr(spec["callback"], "__passive__", False)] == []

@@ -17,7 +17,9 @@ import pandas as pd
 import pytest
 import xgboost
 from babel.numbers import format_currency
+from sqlalchemy import select
 
+from data.tables import AuditEvent
 from pages import PAGES
 from services import kpis, leads, what_if
 from services.kpi_query import KpiQuery
@@ -281,6 +283,21 @@ def test_a_person_who_may_not_export_gets_no_file(bakery):
     for who in ("leitung", "hauswart"):
         assert bakery.sign_in(who).get(f"/leads.csv?{LIST}").status_code == 404
     assert bakery.client().get(f"/leads.csv?{LIST}").status_code == 401
+
+
+def test_rows_that_may_be_exported_and_not_read_give_no_file_and_an_event(own_bakery, monkeypatch):
+    from services import access, exports
+
+    def refused(viewer, *_):
+        access.require(viewer, "people:manage")
+
+    monkeypatch.setattr(exports, "lead_csv", refused)
+    client = own_bakery.sign_in("aussendienst")
+    answer = client.get(f"/leads.csv?{LIST}")
+    assert answer.status_code == 403 and "does not include people:manage" in answer.get_data(as_text=True)
+    with own_bakery.sources.store.read() as session:
+        last = session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1)).one()
+    assert (last.act, last.allowed) == ("file.take", False)
 
 
 def test_a_file_of_a_list_with_an_odd_name_has_a_name_that_every_system_takes(bakery):

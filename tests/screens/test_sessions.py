@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import app
+from data.tables import Person
 from services import accounts, people
 from services.access import viewer_of
-from tests.house import House, email_of
+from tests.house import House, email_of, texts
 
 AUDIT = "..audit-events.children...audit-href.data.."
 ADMIN, SELLER = "hauswart", "aussendienst"
@@ -118,3 +122,26 @@ def test_the_viewer_is_made_of_the_session_alone(own):
 def _session_of(client: Any) -> str:
     with client.session_transaction() as session:
         return str(session["_user_id"])
+
+
+def test_who_has_lost_the_role_still_has_an_account_page(own):
+    client = own.sign_in(SELLER)
+    with own.sources.store.begin() as session:
+        session.get(Person, person_id(own, SELLER)).role = "gone"
+    said = texts(own.layout(client, "/account"))
+    assert any("Nothing: ask for a role." in text for text in said)
+
+
+def test_first_requests_side_by_side_open_the_sources_once(own, monkeypatch):
+    opened = []
+
+    def slowly(settings):
+        opened.append(settings)
+        time.sleep(0.2)
+        return own.sources
+
+    monkeypatch.setattr(app, "open_sources", slowly)
+    server = app.create_app(own.sources.settings).server
+    with ThreadPoolExecutor(8) as people_:
+        list(people_.map(lambda _: server.test_client().get("/readyz"), range(8)))
+    assert len(opened) == 1
