@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from data.definitions import Feature
-from models import scoring
+from models import categories, scoring
 
 
 class MissingInput(Exception):
@@ -41,7 +41,7 @@ def frame_of(rows: Mapping[str, pd.Series] | pd.DataFrame, sources: Mapping[str,
     """The inputs of these rows: (n, inputs)."""
     return pd.DataFrame(
         {
-            name: rows[column] if category is None else (rows[column].astype(str) == category).astype(float)
+            name: rows[column] if category is None else categories.equals(rows[column], category).astype(float)
             for name, (column, category) in sources.items()
         }
     )

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from data.definitions import Condition, ModelUse, Workspace
 from data.questions import And, Compare, Everything, Filter
+from models import categories, scoring
 from models import inputs as model_inputs
-from models import scoring
 from models.inputs import MissingInput
 from models.scoring import Scored
 
@@ -141,8 +141,8 @@ def _baseline(use: ModelUse, rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 def _outcome(use: ModelUse, column: pa.ChunkedArray) -> np.ndarray:
     values = series(column)
-    if use.task == "classification" and isinstance(use.positive, str):
-        return (values.astype(str) == use.positive).to_numpy(dtype=float)
+    if use.task == "classification" and use.positive is not None:
+        return categories.equals(values, use.positive).astype(float)
     return values.astype(float).to_numpy()
 
 
