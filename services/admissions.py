@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy.orm import Session
 
-from data import audit_log, catalogue_log, publications
+from data import audit_log, catalogue_log, model_log, publications
 from data.definitions import ModelUse
 from data.questions import Everything, Select, Table
 from data.tables import CatalogueVersion
@@ -48,7 +48,8 @@ class Synced:
 def change(sources: Sources) -> str:
     """What differs between the registry and the catalogue, as text; "" where nothing does.
 
-    A registry that does not answer is a change too, once a day: the job that follows from it says so.
+    The last sync and the last decision stand in it: an alias that goes where it was once before is a new change. A
+    registry that does not answer is a change too, once a day: the job that follows from it says so.
     """
     names = _names(sources)
     if not names:
@@ -65,8 +66,12 @@ def change(sources: Sources) -> str:
         if (v.name, v.version) not in known or tuple(known[v.name, v.version].aliases) != v.aliases
     ]
     gone = sorted({key for key, v in known.items() if v.aliases} - {(v.name, v.version) for v in seen})
-    untried = [f"{name} {tried}" for name, tried in _untried(sources, seen, known)]
-    return repr((moved, gone, untried)) if moved or gone or untried else ""
+    untried = _untried(sources, seen, known)
+    if not (moved or gone or untried):
+        return ""
+    stands = {f"{registered}/{number}": v.tried for (registered, number), v in known.items()}
+    altered = [name for name, tried in untried if stands.get(name) != tried]
+    return repr((moved, gone, [f"{name} {tried}" for name, tried in untried], _before(sources, altered)))
 
 
 def sync(sources: Sources) -> Synced:
@@ -236,6 +241,16 @@ def _untried(
         if last is None or last.tried != tried or (last.state == "admitted" and not _kept(sources, last.digest)):
             found.append((name, tried))
     return found
+
+
+def _before(sources: Sources, names: Sequence[str]) -> tuple[int, ...]:
+    """The events that made the catalogue what it is: the last sync, and the last decision about these versions.
+
+    A look that finds nothing and a version that goes on waiting write no event, so that neither is a new change.
+    """
+    with sources.store.read() as session:
+        last = audit_log.found(session, act="registry.sync", limit=1)[0]
+        return tuple(event.id for event in (*last, *model_log.newest(session, names, limit=1)))
 
 
 def _kept(sources: Sources, digest: str) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
+from data.definitions import Condition
 from data.tables import AuditEvent, CatalogueVersion, Publication
 from models.registry import RegisteredVersion, RegistryDown
 from models.registry_memory import MemoryRegistry
-from services import admissions, jobs, locks, runs, score_runs
+from services import admissions, job_work, jobs, locks, runs, schedule, score_runs
 from services.sources import Sources
 from tests.bakery.build import REGISTERED
 from tests.house import House
@@ -161,12 +162,58 @@ def test_a_registry_that_is_down_is_told_once_a_day_and_changes_nothing(sources:
         assert admissions.change(down) == "", "the demo has not made it yet"
 
 
-def test_a_changed_use_is_tried_again(sources: Sources):
+def at_work(sources: Sources, *, looks: int = 8) -> list[str]:
+    """Look and do what is due until nothing is; gives the kinds of the jobs."""
+    done = []
+    for _ in range(looks):
+        for job_id in schedule.enqueue_due(sources):
+            job_work.run(sources, job_id)
+            done.append(job_id.split("-")[0])
+    return done
+
+
+def test_an_alias_is_followed_however_often_it_goes_back_and_forth(sources: Sources):
+    both = with_versions(sources, {"1": copied(sources, "one"), "2": copied(sources, "two")}, {"champion": "1"})
+    assert at_work(both) == ["sync"]
+    for champion in ("2", "1", "2", "1"):
+        both.registry.set_alias(REGISTERED, "champion", champion)
+        assert at_work(both) == ["sync", "score"], "and then nothing is due any more"
+        served = [number for number, version in catalogue(both).items() if "champion" in version.aliases]
+        run = runs.current_run(both, MODEL)
+        assert run is not None and (served, run.version) == ([champion], champion)
+
+
+def test_a_version_that_goes_on_waiting_is_not_tried_again_and_again(sources: Sources):
+    spoiled, use = copied(sources, "two"), sources.workspace.models.models[MODEL]
+    (spoiled / "model.ubj").write_bytes(b"no model")
+    none = use.scored.model_copy(update={"where": (Condition(column="saison", value="never"),)})
+    waits = use.model_copy(update={"scored": none, "alias": "other", "challenger": None})
+    models = sources.workspace.models.model_copy(update={"models": {MODEL: use, "zweite": waits}})
+    other = replace(sources, workspace=sources.workspace.model_copy(update={"models": models}))
+    folders = {"1": copied(sources, "one"), "2": spoiled, "3": copied(sources, "three")}
+    found = with_versions(other, folders, {"champion": "2", "other": "3"})
+    assert at_work(found) == ["sync", "sync"], "once for the versions, once for the one that still waits"
+    assert {n: v.state for n, v in catalogue(found).items()} == {"1": "admitted", "2": "refused", "3": "waiting"}
+    assert admissions.change(found), "it still waits"
+
+
+def with_features(sources: Sources, **added: str) -> Sources:
+    """The same sources where the model's use names more features."""
     use = sources.workspace.models.models[MODEL]
-    features = {**use.features, "neu": use.features["rabatt"]}
+    features = {**use.features, **{name: use.features[like] for name, like in added.items()}}
     models = sources.workspace.models.model_copy(
         update={"models": {MODEL: use.model_copy(update={"features": features})}}
     )
-    other = replace(sources, workspace=sources.workspace.model_copy(update={"models": models}))
+    return replace(sources, workspace=sources.workspace.model_copy(update={"models": models}))
+
+
+def test_a_use_that_goes_back_and_forth_is_tried_each_time(sources: Sources):
+    for other in (with_features(sources, neu="rabatt"), sources) * 2:
+        assert "sync" in at_work(other)
+        assert admissions.change(other) == ""
+
+
+def test_a_changed_use_is_tried_again(sources: Sources):
+    other = with_features(sources, neu="rabatt")
     assert admissions.change(other)
     assert admissions.sync(other).to_admit == (f"{REGISTERED}/1",)
