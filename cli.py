@@ -207,11 +207,11 @@ def workspace_check() -> None:
     from data.workspace import read_workspace
     from services import instance
     from services import workspace_check as checks
-    from services.access import ACTIONS
+    from services.access import ACTIONS, ADDRESSES
     from services.operator import operator
 
     settings = _settings()
-    read_workspace(settings.workspace, actions=ACTIONS)
+    read_workspace(settings.workspace, actions=ACTIONS, addresses=ADDRESSES)
     click.echo(f"The files in {settings.workspace} have no mistake.")
     if not instance.is_there(settings):
         click.echo(f"Nothing runs in {settings.instance} yet, so only the files were checked.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 import yaml
 from pydantic import ValidationError
 
-from data import workspace_checks
+from data import workspace_checks, workspace_repair
 from data.definitions import AccessFile, Definition, LakeFile, MetricsFile, ModelsFile, Workspace
 
 FILES: dict[str, type[Definition]] = {
@@ -37,7 +38,8 @@ class Mistake:
     def __str__(self) -> str:
         hint = f" Did you mean {self.nearest!r}?" if self.nearest else ""
         got = f" (got {self.value})" if self.value else ""
-        return f"{self.file}:{self.line} {self.key}: {self.sentence}{got}{hint}"
+        key = f" {self.key}" if self.key else ""
+        return f"{self.file}:{self.line}{key}: {self.sentence}{got}.{hint}"
 
 
 class WorkspaceMistakes(Exception):
@@ -46,50 +48,70 @@ class WorkspaceMistakes(Exception):
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         self.mistakes = mistakes
         listed = "\n".join(f"  {m}" for m in mistakes)
-        super().__init__(f"The workspace has {len(mistakes)} mistake(s):\n{listed}")
+        many = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        super().__init__(f"The workspace has {many}:\n{listed}")
 
 
-def read_workspace(folder: Path, *, actions: frozenset[str] = frozenset()) -> Workspace:
-    """The workspace in this folder. ``actions`` are the actions a role may name. Raises ``WorkspaceMistakes``."""
+NOTHING_IN_IT = {"models.yml": "models: {}"}
+
+
+def read_workspace(
+    folder: Path, *, actions: frozenset[str] = frozenset(), addresses: Mapping[str, str] | None = None
+) -> Workspace:
+    """The workspace in this folder. Raises ``WorkspaceMistakes``.
+
+    ``actions`` are the actions a role may name; ``addresses`` the pages it may open, each with the action it needs.
+    """
     mistakes: list[Mistake] = []
     digest = hashlib.sha256()
-    parsed: dict[str, Any] = {}
+    left: dict[str, workspace_repair.Left] = {}
     lines: dict[str, dict[str, int]] = {}
     for file, kind in FILES.items():
         try:
             text = (folder / file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            mistakes.append(Mistake(file, 1, "", "", f"{folder / file} must be a readable UTF-8 file"))
-            continue
-        digest.update(text.encode())
-        try:
+            digest.update(text.encode())
             said, lines[file] = _load(text)
-        except RecursionError:
-            mistakes.append(Mistake(file, 1, "", "", "the YAML is broken: it is nested too deeply or contains itself"))
-            continue
-        except yaml.YAMLError as problem:
-            mark = getattr(problem, "problem_mark", None)
-            words = getattr(problem, "problem", None) or "cannot be read as YAML"
-            mistakes.append(Mistake(file, mark.line + 1 if mark else 1, "", "", f"the YAML is broken: {words}"))
+        except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as problem:
+            mistakes.append(_unreadable(folder, file, problem))
             continue
         try:
-            parsed[file] = kind.model_validate(said)
+            left[file] = workspace_repair.Left(kind.model_validate(said))
         except ValidationError as problem:
             mistakes += [_mistake(file, lines[file], e, kind) for e in problem.errors()]
+            left[file] = workspace_repair.readable(said, kind)
+    parsed: dict[str, Any] = {file.removesuffix(".yml"): one.parsed for file, one in left.items() if one.parsed}
     if len(parsed) == len(FILES):
-        workspace = Workspace(
-            lake=parsed["lake.yml"],
-            metrics=parsed["metrics.yml"],
-            models=parsed["models.yml"],
-            access=parsed["access.yml"],
-            fingerprint=digest.hexdigest(),
-        )
-        for file, key, value, sentence, allowed in workspace_checks.problems(workspace, actions):
-            near = difflib.get_close_matches(value, allowed, 1, 0.5)
-            mistakes.append(Mistake(file, _line(lines[file], key), key, value, sentence, near[0] if near else ""))
-    if mistakes:
-        raise WorkspaceMistakes(tuple(mistakes))
-    return workspace
+        workspace = Workspace(**parsed, fingerprint=digest.hexdigest())
+        found = workspace_checks.problems(workspace, actions, addresses or {})
+        mistakes += _compared(found, left, lines)
+        if not mistakes:
+            return workspace
+    raise WorkspaceMistakes(tuple(mistakes))
+
+
+def _unreadable(folder: Path, file: str, problem: Exception) -> Mistake:
+    if isinstance(problem, FileNotFoundError):
+        usual = f'; one that says nothing holds "{NOTHING_IN_IT[file]}"' if file in NOTHING_IN_IT else ""
+        return Mistake(file, 1, "", "", f"this file is missing in {folder}{usual}")
+    if isinstance(problem, RecursionError):
+        return Mistake(file, 1, "", "", "the YAML is broken: it is nested too deeply or contains itself")
+    if isinstance(problem, yaml.YAMLError):
+        mark = getattr(problem, "problem_mark", None)
+        words = getattr(problem, "problem", None) or "cannot be read as YAML"
+        return Mistake(file, mark.line + 1 if mark else 1, "", "", f"the YAML is broken: {words}")
+    return Mistake(file, 1, "", "", f"{folder / file} must be a readable UTF-8 file")
+
+
+def _compared(
+    found: Iterator[workspace_checks.Problem], left: Mapping[str, workspace_repair.Left], lines: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    """What does not fit together, except where it is about a part that could not be read."""
+    unread = frozenset(word for one in left.values() for word in one.words)
+    for file, key, value, sentence, allowed in found:
+        if value in unread or left[file].touches(key):
+            continue
+        near = difflib.get_close_matches(value, allowed, 1, 0.5)
+        yield Mistake(file, _line(lines[file], key), key, value, sentence, near[0] if near else "")
 
 
 class _Lines(yaml.SafeLoader):

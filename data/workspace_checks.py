@@ -29,7 +29,7 @@ ENCODINGS = ("utf-8", "utf8", "utf-16", "latin-1", "latin1", "iso-8859-1")
 ZONES = ["UTC", "Europe/Zurich", "Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "Asia/Tokyo"]
 
 
-def problems(workspace: Workspace, actions: frozenset[str]) -> Iterator[Problem]:
+def problems(workspace: Workspace, actions: frozenset[str], addresses: Mapping[str, str]) -> Iterator[Problem]:
     """Every name that one file uses and another does not have."""
     yield from _lake(workspace)
     yield from _metrics(workspace)
@@ -37,6 +37,7 @@ def problems(workspace: Workspace, actions: frozenset[str]) -> Iterator[Problem]
         yield from _model(workspace, name, model)
     for name, role in workspace.access.roles.items():
         yield from _role(workspace, name, role=role, actions=actions)
+        yield from _addresses(f"roles.{name}", role, addresses)
 
 
 def _known(file: str, key: str, value: str, allowed: Iterable[str], what: str) -> Iterator[Problem]:
@@ -277,3 +278,16 @@ def _role(workspace: Workspace, name: str, *, role: Role, actions: frozenset[str
         yield from _known(file, f"{at}.masks", dataset, datasets, "dataset")
         if dataset in datasets:
             yield from _known(file, f"{at}.masks", own, datasets[dataset].columns, "declared column")
+
+
+def _addresses(at: str, role: Role, addresses: Mapping[str, str]) -> Iterator[Problem]:
+    """The home and the entries of a role are pages that it may open, and the home is one of its entries."""
+    named = [(f"{at}.home", role.home), *((f"{at}.entries.{n}", e.path) for n, e in enumerate(role.entries))]
+    for key, path in named if addresses else ():
+        yield from _known("access.yml", key, path, addresses, "page")
+        needed = addresses.get(path, "")
+        if needed and needed not in role.actions:
+            yield "access.yml", key, path, f"this page needs the action {needed}, which the role does not have", []
+    entries = [e.path for e in role.entries]
+    if role.home in addresses and role.home not in entries:
+        yield "access.yml", f"{at}.home", role.home, "the home must be one of the entries", entries

@@ -34,6 +34,20 @@ Action = Literal[
     "workspace:check",
 ]
 ACTIONS: frozenset[str] = frozenset(get_args(Action))
+ADDRESSES: Mapping[str, str] = {
+    "/account": "",
+    "/admin/access": "policy:read",
+    "/admin/audit": "audit:read",
+    "/admin/check": "workspace:check",
+    "/admin/people": "people:read",
+    "/data": "data:read",
+    "/jobs": "jobs:read",
+    "/kpis": "kpis:read",
+    "/leads": "leads:read",
+    "/models": "models:read",
+    "/what-if": "what_if:run",
+}
+"""The pages that a role's home and entries may name, each with the action it needs."""
 ACTION_WORDS: Mapping[str, str] = {
     "kpis:read": "See the numbers of the business",
     "leads:read": "See scored rows and their reasons",

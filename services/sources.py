@@ -19,7 +19,7 @@ from data.workspace import read_workspace
 from models.artefacts import Artefacts
 from models.registry import Registry
 from models.registry_mlflow import MlflowRegistry
-from services.access import ACTIONS
+from services.access import ACTIONS, ADDRESSES
 from services.answer_cache import AnswerCache
 from services.move_counts import MoveCounts
 from services.settings import Settings
@@ -48,7 +48,7 @@ class Sources:
 
 def open_sources(settings: Settings) -> Sources:
     """Sources for these settings. Raises ``WorkspaceMistakes`` where the workspace has any."""
-    workspace = read_workspace(settings.workspace, actions=ACTIONS)
+    workspace = read_workspace(settings.workspace, actions=ACTIONS, addresses=ADDRESSES)
     return Sources(
         settings=settings,
         workspace=workspace,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.workspace import Mistake, WorkspaceMistakes, read_workspace
-from services.access import ACTIONS
+from services.access import ACTIONS, ADDRESSES
 from services.settings import DEMO_WORKSPACE
 from tests.bakery import build
 
@@ -33,13 +33,13 @@ def spoil(folder: Path, file: str, *changes: tuple[str, str]) -> int:
 
 def mistakes(folder: Path) -> tuple[Mistake, ...]:
     with pytest.raises(WorkspaceMistakes) as told:
-        read_workspace(folder, actions=ACTIONS)
+        read_workspace(folder, actions=ACTIONS, addresses=ADDRESSES)
     return told.value.mistakes
 
 
 @pytest.mark.parametrize("folder_", [build.WORKSPACE, DEMO_WORKSPACE], ids=["bakery", "demo"])
 def test_the_workspaces_we_ship_have_no_mistake(folder_):
-    assert read_workspace(folder_, actions=ACTIONS).lake.name
+    assert read_workspace(folder_, actions=ACTIONS, addresses=ADDRESSES).lake.name
 
 
 def test_a_workspace_is_read_as_it_says(folder):
@@ -134,6 +134,12 @@ ONE = [
      "roles.aussendienst.rows.0.rules", "tor", "there is no attribute of this name", "tour"),
     ("access.yml", "rules: [{column: tour, attribute: tour}]", "rules: [{column: tour, operator: in, value: Nord/See}]",
      "roles.aussendienst.rows.0.rules.0", "Nord/See", "in needs a list of values, such as [a, b]", ""),
+    ("access.yml", "home: /kpis", "home: /kpi", "roles.leitung.home", "/kpi", "there is no page of this name", "/kpis"),
+    ("access.yml", "home: /kpis", "home: /account", "roles.leitung.home", "/account",
+     "the home must be one of the entries", None),
+    ("access.yml", "label: Besuche, path: /leads}]", "label: Besuche, path: /leads}, {label: Daten, path: /data}]",
+     "roles.aussendienst.entries.1", "/data",
+     "this page needs the action data:read, which the role does not have", ""),
     ("access.yml", "rules: [{column: tour, attribute: tour}]", "rules: []", "roles.aussendienst.rows.0", "",
      "a group of rows needs rules, or all_rows with a reason", ""),
     ("access.yml", ", reason: Die Geschäftsleitung sieht den ganzen Betrieb.", "", "roles.leitung.rows.0", "",
@@ -167,7 +173,7 @@ def test_one_mistake_names_its_file_line_key_and_the_nearest_word(folder, case):
 def test_the_sentence_reads_in_one_line(folder):
     line = spoil(folder, "lake.yml", ("freshness: 5", "freshnes: 5"))
     assert str(mistakes(folder)[0]) == (
-        f"lake.yml:{line} datasets.lieferungen.freshnes: this key is not known Did you mean 'freshness'?"
+        f"lake.yml:{line} datasets.lieferungen.freshnes: this key is not known. Did you mean 'freshness'?"
     )
 
 
@@ -187,6 +193,22 @@ def test_every_mistake_of_every_file_is_told_at_once(folder):
     ]
 
 
+def test_mistakes_of_shape_hide_none_of_meaning_and_make_none(folder):
+    spoil(folder, "lake.yml", ("format: csv", "format: cvs"), ("timezone: Europe/Zurich", "timezone: Europe/Zürich"))
+    spoil(folder, "metrics.yml", ("agg: count}", "agg: cuont}"), ("cards: [umsatz,", "cards: [umstaz,"))
+    spoil(folder, "models.yml", ("      name: betrieb", "      name: betriebe"))
+    spoil(folder, "access.yml", ("'leads:export'", "'leads:exprt'"), ("home: /kpis", "home: /kpi"))
+    assert [(m.file, m.key) for m in mistakes(folder)] == [
+        ("lake.yml", "datasets.lieferungen.format"),
+        ("metrics.yml", "measures.lieferungen.agg"),
+        ("lake.yml", "timezone"),
+        ("metrics.yml", "overview.cards"),
+        ("models.yml", "models.kuendigung.lead.name"),
+        ("access.yml", "roles.leitung.home"),
+        ("access.yml", "roles.aussendienst.actions"),
+    ]
+
+
 def test_names_that_do_not_fit_together_are_told_at_once_across_files(folder):
     spoil(
         folder, "metrics.yml", ("cards: [umsatz,", "cards: [umstaz,"), ("[gebaeck, tour, art]", "[gebaeckk, tour, art]")
@@ -200,7 +222,8 @@ def test_a_missing_and_an_unreadable_file(folder):
     (folder / "access.yml").write_bytes("rollen: Ü".encode("latin-1"))
     found = mistakes(folder)
     assert [m.file for m in found] == ["models.yml", "access.yml"]
-    assert all("must be a readable UTF-8 file" in m.sentence for m in found)
+    assert found[0].sentence == f'this file is missing in {folder}; one that says nothing holds "models: {{}}"'
+    assert "must be a readable UTF-8 file" in found[1].sentence
 
 
 @pytest.mark.parametrize(
