@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from data.definitions import Feature
+from data.definitions import Feature, Scalar
 from models.predicting import ModelProfile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,16 +54,21 @@ def admit(
     features: Mapping[str, Feature],
     rows: pd.DataFrame,
     artefacts: Path,
+    positive: Scalar = None,
     expected: str = "",
     seconds: float = SECONDS,
 ) -> Admitted | Refused:
     """Admit the model in ``folder``, or say why not.
 
-    ``rows`` are rows of the dataset it scores; ``expected`` is a recorded digest of its files; ``seconds`` its time.
+    ``rows`` are rows of the dataset it scores; ``positive`` is the class whose probability a classification must give;
+    ``expected`` is a recorded digest of its files; ``seconds`` its time.
     """
     with tempfile.TemporaryDirectory(prefix="lakelight-trial-") as made:
         desk = Path(made)
-        lay_out(desk, folder, task=task, features=features, rows=rows, artefacts=artefacts, expected=expected)
+        lay_out(
+            desk, folder,
+            task=task, features=features, rows=rows, artefacts=artefacts, positive=positive, expected=expected,
+        )  # fmt: skip
         try:
             _try(desk, seconds)
         except subprocess.TimeoutExpired:
@@ -79,6 +84,7 @@ def lay_out(
     features: Mapping[str, Feature],
     rows: pd.DataFrame,
     artefacts: Path,
+    positive: Scalar = None,
     expected: str = "",
 ) -> None:
     """Write down what ``models.trial`` is to try."""
@@ -87,9 +93,10 @@ def lay_out(
         "task": task,
         "features": {name: feature.model_dump(mode="json") for name, feature in features.items()},
         "artefacts": str(artefacts.resolve()),
+        "positive": positive,
         "expected": expected,
     }
-    (desk / "work.json").write_text(json.dumps(work))
+    (desk / "work.json").write_text(json.dumps(work, default=str))
     rows.to_parquet(desk / "rows.parquet")
 
 

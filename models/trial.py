@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from data.definitions import Feature
+from data.definitions import Feature, Scalar
+from models import categories, model_contract, processes, profiles, scoring
 from models import inputs as model_inputs
-from models import model_contract, processes, profiles, scoring
 from models.admission import AGAIN, MEMORY, SECONDS, Admitted, Refused, digest_of
 from models.artefacts import Artefacts
 from models.inputs import MissingInput
@@ -60,6 +60,7 @@ def verdict(folder: Path) -> Admitted | Refused:
             features={name: Feature.model_validate(said) for name, said in work["features"].items()},
             rows=pd.read_parquet(folder / "rows.parquet"),
             artefacts=Path(work["artefacts"]),
+            positive=work["positive"],
             expected=work["expected"],
         )
     except _No as no:
@@ -73,7 +74,14 @@ def verdict(folder: Path) -> Admitted | Refused:
 
 
 def _admit(
-    folder: Path, *, task: str, features: dict[str, Feature], rows: pd.DataFrame, artefacts: Path, expected: str
+    folder: Path,
+    *,
+    task: str,
+    features: dict[str, Feature],
+    rows: pd.DataFrame,
+    artefacts: Path,
+    positive: Scalar,
+    expected: str,
 ) -> Admitted:
     if expected and digest_of(folder) != expected:
         raise _No(
@@ -82,7 +90,7 @@ def _admit(
         )
     kind, file, about = _described(folder)
     contract = model_contract.read(folder)
-    content = _content(kind, file)
+    content = _content(kind, file, about)
     inputs = _inputs(kind, content, about=about, contract=contract)
     try:
         frame = model_inputs.frame_of(rows, model_inputs.sources_of(inputs, features, list(rows.columns)))
@@ -94,10 +102,9 @@ def _admit(
     manifest: dict[str, Any] = {"format": kind, "inputs": list(inputs), "task": task}
     store = Artefacts(artefacts)
     if kind == "skops":
-        from models.predictor_skops import SkopsPredictor, read
-
-        trial = SkopsPredictor(read(content), manifest)
-        manifest |= trial.background(frame)
+        manifest |= _background(content, manifest, frame)
+    if task == "classification" and positive is not None:
+        _hold_to(positive, kind=kind, content=content)
     digest = store.store({FILES[kind]: content}, manifest)
     _try(store, digest, frame=frame.head(TRIED), task=task, features=features)
     made = profiles.profile(frame, inputs, source="scored data") if len(frame) >= profiles.FEWEST else None
@@ -152,7 +159,7 @@ def _about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _content(kind: str, file: Path) -> bytes:
+def _content(kind: str, file: Path, about: dict[str, Any]) -> bytes:
     """The model in the form that is kept; reading it once shows that it can be read."""
     content = file.read_bytes()
     try:
@@ -161,7 +168,8 @@ def _content(kind: str, file: Path) -> bytes:
 
             read(content)
         elif kind == "xgboost":
-            return bytes(_xgboost(content).save_raw("ubj"))
+            wrapped = ".sklearn." in str(about["flavors"]["xgboost"].get("model_class") or "")
+            return bytes(_best(_xgboost(content), wrapped=wrapped).save_raw("ubj"))
         else:
             _whole_text(content)
             _lightgbm(content)
@@ -200,6 +208,15 @@ def _xgboost(content: bytes) -> Any:
     return booster
 
 
+def _best(booster: Any, *, wrapped: bool) -> Any:
+    """The trees that the registered model predicts with. XGBoost's scikit-learn classes leave out those after the best
+    round of early stopping, a bare booster uses them all. (LightGBM writes no others; linear boosters have no trees.)
+    """
+    best = booster.attr("best_iteration")
+    kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+    return booster if not wrapped or best is None or kind == "gblinear" else booster[: int(best) + 1]
+
+
 def _background(content: bytes, manifest: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
     """What explaining a scikit-learn model starts from."""
     from models.predictor_skops import SkopsPredictor, Unexplainable, read
@@ -210,6 +227,26 @@ def _background(content: bytes, manifest: dict[str, Any], frame: pd.DataFrame) -
         raise _No(
             f"The model cannot be explained: {problem}.", "Register a model that can be taken apart."
         ) from problem
+
+
+def _hold_to(positive: Scalar, *, kind: str, content: bytes) -> None:
+    """A model gives the probability of its second class; scores of the other one would turn the list upside down.
+
+    A booster knows its classes as 0 and 1 only: a word for its 1 is believed.
+    """
+    second: Any = 1
+    if kind == "skops":
+        from models.predictor_skops import read
+
+        second = read(content).classes_[1]
+        held = categories.equals(pd.Series([second]), positive)[0]
+    else:
+        held = not categories.equals(pd.Series([0]), positive)[0]
+    if not held:
+        raise _No(
+            f"The positive class must be {second}, whose probability the model gives, got {positive}.",
+            f"Train it so that {positive} is the second class, or name {second} in models.yml.",
+        )
 
 
 def _inputs(kind: str, content: bytes, *, about: dict[str, Any], contract: Contract) -> tuple[str, ...]:

@@ -160,6 +160,7 @@ def _try(
         made = admission.admit(
             files,
             task=use.task,
+            positive=use.positive,
             features=use.features,
             rows=rows,
             artefacts=sources.settings.artefacts,
@@ -267,7 +268,7 @@ def _fingerprint(sources: Sources, use: ModelUse, version: RegisteredVersion) ->
         published = publications.current(session, use.scored.dataset)
     said = {
         "version": (version.name, version.version, version.tags.get(DIGEST_TAG, "")),
-        "use": use.model_dump(mode="json", include={"task", "scored", "features"}),
+        "use": use.model_dump(mode="json", include={"task", "positive", "scored", "features"}),
         "columns": sorted(published.columns.items()) if published else [],
         "libraries": [metadata.version(name) for name in LIBRARIES],
     }

@@ -17,12 +17,12 @@ import skops.io
 import xgboost
 import yaml
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from data.definitions import Feature
-from models import admission, trial
+from data.definitions import Feature, Scalar
+from models import admission, explaining, trial
 from models.admission import Admitted, Refused, digest_of
 from models.artefacts import Artefacts
 from models.profiles import profile
@@ -297,6 +297,100 @@ def test_a_contract_of_the_wrong_shape_is_refused(make: Make, said: str, words: 
     (folder / "lakelight_contract.json").write_text(said)
     made = tried(folder)
     assert isinstance(made, Admitted) if not words else words in reason(made)
+
+
+def linear(labels: np.ndarray) -> bytes:
+    return bytes(skops.io.dumps(LogisticRegression().fit(rows()[["age", "visits"]], labels)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "second"),
+    [(("stay", "leave"), "leave", "stay"), ((1, 2), 1, "2"), ((0, 1), 0, "1"), ((False, True), False, "True")],
+)
+def test_a_model_whose_second_class_is_not_the_positive_one_would_turn_the_list_round(
+    make: Make, labels: tuple[Any, Any], positive: Scalar, second: str
+):
+    content = linear(np.asarray(labels)[outcome(rows())])
+    made = tried(make(content, "sklearn", "model.skops"), positive=positive)
+    said = f"The positive class must be {second}, whose probability the model gives, got {positive}."
+    assert reason(made) == said
+    assert isinstance(made, Refused) and f"or name {second} in models.yml" in made.next_step
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive"),
+    [(("leave", "stay"), "stay"), ((1, 2), 2), ((0, 1), 1), ((0, 1), True), ((False, True), 1), ((0, 1), None)],
+)
+def test_the_second_class_is_the_positive_one_whatever_its_type(make: Make, labels: tuple[Any, Any], positive: Scalar):
+    content = linear(np.asarray(labels)[outcome(rows())])
+    assert isinstance(tried(make(content, "sklearn", "model.skops"), positive=positive), Admitted)
+
+
+@pytest.mark.parametrize("positive", [0, False, "0"])
+def test_a_booster_gives_the_probability_of_one(make: Make, positive: Scalar):
+    said = reason(tried(make(text()), positive=positive))
+    assert said == f"The positive class must be 1, whose probability the model gives, got {positive}."
+
+
+def test_the_classes_of_a_regression_are_nobodys_business(make: Make):
+    frame = rows()[["age", "visits"]]
+    content = skops.io.dumps(LinearRegression().fit(frame, frame.age))
+    assert isinstance(tried(make(content, "sklearn", "model.skops"), task="regression", positive=0), Admitted)
+
+
+def test_a_model_that_cannot_be_explained_says_so(make: Make):
+    content = linear(np.arange(300) % 3)
+    made = tried(make(content, "sklearn", "model.skops"))
+    assert reason(made) == "The model cannot be explained: it has 3 classes, and a list needs two."
+    assert isinstance(made, Refused) and made.next_step == "Register a model that can be taken apart."
+
+
+def stopped_early() -> tuple[pd.DataFrame, xgboost.XGBClassifier]:
+    """A classifier that stopped early, with the trees after its best ones still in it."""
+    frame, rng = rows()[["age", "visits"]], np.random.default_rng(5)
+    labels = np.where(rng.random(300) < 0.3, 1 - outcome(rows()), outcome(rows()))
+    model = xgboost.XGBClassifier(n_estimators=60, learning_rate=0.5, early_stopping_rounds=20, n_jobs=1)
+    model.fit(frame[:200], labels[:200], eval_set=[(frame[200:], labels[200:])], verbose=False)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    return frame, model
+
+
+def test_a_classifier_that_stopped_early_scores_with_its_best_trees(make: Make, tmp_path: Path):
+    frame, model = stopped_early()
+    content = bytes(model.get_booster().save_raw("json"))
+    found = tried(make(content, "xgboost", "model.json", model_class="xgboost.sklearn.XGBClassifier"))
+    assert isinstance(found, Admitted)
+    kept = Artefacts(tmp_path / "artefacts").predictor(found.digest)
+    np.testing.assert_allclose(kept.score(frame), model.predict_proba(frame)[:, 1], rtol=1e-6)
+    parts = kept.attribute(frame)
+    assert explaining.missed(parts.base, parts.values, kept.margin(frame)).max() <= 1e-5
+
+
+def test_a_bare_booster_scores_with_all_its_trees_as_the_library_does(make: Make, tmp_path: Path):
+    frame, model = stopped_early()
+    content = bytes(model.get_booster().save_raw("json"))
+    found = tried(make(content, "xgboost", "model.json", model_class="xgboost.core.Booster"))
+    assert isinstance(found, Admitted)
+    kept = Artefacts(tmp_path / "artefacts").predictor(found.digest)
+    expected = model.get_booster().predict(xgboost.DMatrix(frame))
+    np.testing.assert_allclose(kept.score(frame), expected, rtol=1e-6)
+
+
+def test_lightgbm_writes_only_its_best_trees(make: Make, tmp_path: Path):
+    frame, rng = rows()[["age", "visits"]], np.random.default_rng(5)
+    labels = np.where(rng.random(300) < 0.3, 1 - outcome(rows()), outcome(rows()))
+    settings = {"objective": "binary", "verbose": -1, "learning_rate": 0.5, "num_threads": 1, "seed": 1}
+    first = lightgbm.Dataset(frame[:200], labels[:200])
+    watched = [lightgbm.Dataset(frame[200:], labels[200:], reference=first)]
+    model = lightgbm.train(
+        settings, first, 60, watched, keep_training_booster=True, callbacks=[lightgbm.early_stopping(20, verbose=False)]
+    )
+    assert model.best_iteration < model.current_iteration()
+    model.save_model(tmp_path / "saved.lgb")
+    found = tried(make((tmp_path / "saved.lgb").read_bytes()))
+    assert isinstance(found, Admitted)
+    kept = Artefacts(tmp_path / "artefacts").predictor(found.digest)
+    np.testing.assert_allclose(kept.score(frame), model.predict(frame), rtol=1e-12)
 
 
 # ── what would take the worker with it ────────────────────────────────────────────────────────────
