@@ -176,7 +176,7 @@ def _publish(sources: Sources, name: str, before: Mapping[str, Outcome]) -> Outc
     label = sources.workspace.lake.datasets[name].label
     made = refresh.refresh_dataset(sources, name)
     if isinstance(made, Rejected):
-        return outcome(f"{label} is held back: {made.reason} {made.next_step}".strip())
+        return outcome(f"{label} is held back: {made.reason} {made.next_step}".strip(), ok=False)
     return outcome(f"{label} published." if made == "published" else "")
 
 

@@ -77,9 +77,12 @@ def refresh_dataset(sources: Sources, name: str) -> Rejected | str:
 def changed(sources: Sources) -> dict[str, tuple[int, str]]:
     """Datasets whose files differ from the published version: name → (published version or -1, new fingerprint).
 
-    Those that the demo is still making are left out. One whose published folder was lost is published again.
+    Those that the demo is still making are left out. One whose published folder was lost is published again. One whose
+    held-back file was put back as it was, its time included, is named too: it is well again.
     """
     known, current, being_made = _known(sources)
+    with sources.store.read() as session:
+        held = {q.dataset: q.id for q in publications.open_quarantine(session)}
     found = {}
     for name in publication_order(sources.workspace.lake):
         fingerprint = _state(sources, name, current)[1]
@@ -89,6 +92,8 @@ def changed(sources: Sources) -> dict[str, tuple[int, str]]:
             found[name] = (known[name].version, f"lost, {fingerprint}")
         elif name not in current or current[name].source_fingerprint != fingerprint:
             found[name] = (current[name].version if name in current else -1, fingerprint)
+        elif name in held:
+            found[name] = (current[name].version, f"held back {held[name]}, {fingerprint}")
     return found
 
 

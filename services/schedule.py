@@ -1,7 +1,7 @@
 """What has changed since the last look, and the jobs that follow from it.
 
 An id is made from where a thing stands and what it should become, so that the same change is queued once, however often
-one looks. A change whose job failed is tried again, later each time.
+one looks. A change whose job failed, as it does where a file is held back, is tried again, later each time.
 """
 
 from __future__ import annotations

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from datetime import timedelta
+from pathlib import Path
 
+import duckdb
 import pytest
 from sqlalchemy import delete
 
 from data import jobs as job_log
-from data import publications
+from data import publication, publications
 from data.publication import Rejected
 from data.questions import Everything, Select, Table
 from data.tables import Publication
-from services import jobs, locks, refresh, runs, schedule, score_runs
+from services import job_work, jobs, locks, refresh, runs, schedule, score_runs
 from services.sources import Sources
 from tests import instances
 from tests.house import House
@@ -54,6 +58,64 @@ def test_a_file_put_back_as_it_was_is_well_again(sources: Sources):
     file.write_bytes(whole)
     assert "abnehmer" in refresh.refresh(sources).published
     assert held(sources) == []
+
+
+def at_work(sources: Sources) -> list[str]:
+    """Look and do what is due for the lake until nothing is; gives the state and the message of each job."""
+    ended = []
+    while due := [i for i in schedule.enqueue_due(sources) if i.startswith("publish-")]:
+        for job_id in due:
+            job_work.run(sources, job_id)
+            ended.append(": ".join(jobs.state_of(sources, job_id)[::2]))
+    return ended
+
+
+BROKEN = (
+    "failed: Abnehmer is held back: abnehmer.parquet is damaged or only half written and cannot be read. "
+    "Correct the file; it is checked again by itself."
+)
+
+
+def test_a_file_put_back_with_its_old_time_is_well_again_each_time(sources: Sources):
+    file = sources.settings.lake / "stamm" / "abnehmer.parquet"
+    before = file.stat()
+    for again in range(2):
+        whole = spoiled(sources)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000 * (again + 1)))
+        assert at_work(sources) == [BROKEN] and held(sources) == ["abnehmer"]
+        file.write_bytes(whole)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert at_work(sources) == ["done: Nothing had changed."] and held(sources) == []
+    assert refresh.changed(sources) == {}
+
+
+def test_a_file_that_could_not_be_read_is_read_again_though_it_looks_the_same(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+):
+    file = sources.settings.lake / "stamm" / "abnehmer.parquet"
+    os.utime(file, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns + 1))
+    with monkeypatch.context() as locked:
+        locked.setattr(publication, "_read_whole", unreadable)
+        assert at_work(sources) == [BROKEN]
+    assert at_work(sources) == [], "it is tried again later"
+    sources.clock.move(schedule.FIRST_WAIT)
+    (said,) = at_work(sources)
+    assert said.startswith("done: Abnehmer published.") and held(sources) == []
+
+
+def unreadable(_connection: duckdb.DuckDBPyConnection, _dataset: object, *, file: Path, own: list[str]) -> None:
+    """Read a file whose rights do not let it be read."""
+    if file.name == "abnehmer.parquet":
+        raise publication._Wrong(file.name, f"{file.name} is damaged or only half written and cannot be read.")
+
+
+def test_a_file_that_stays_bad_is_tried_four_times_and_no_more(sources: Sources):
+    spoiled(sources)
+    tried = 0
+    for _ in range(200):
+        tried += len(at_work(sources))
+        sources.clock.move(timedelta(hours=1))
+    assert tried == schedule.ATTEMPTS and held(sources) == ["abnehmer"]
 
 
 def test_while_the_demo_is_made_a_broken_file_is_waited_for_and_judged_afterwards(sources: Sources):
