@@ -1,4 +1,6 @@
-"""Delta tables that Lakelight writes: atomic versions, old ones readable, read by their file list."""
+"""Delta tables, read by their file list: those that Lakelight writes (atomic versions, old ones readable), and foreign
+ones that a dataset is published from.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,15 @@ import pyarrow as pa
 from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from data.lake import TableMissing
+from data.lake import TableDamaged, TableMissing
 from data.questions import Table
+
+_HARMLESS = frozenset({"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"})
+"""Reader features that leave the rows as they stand in the files."""
+
+
+class NeedsFeature(Exception):
+    """A foreign table whose rows are not those of its files, read as they stand; says by which feature."""
 
 
 def write(root: Path, name: str, rows: pa.Table | pa.RecordBatchReader, *, picked: bool = False) -> int:
@@ -62,24 +71,58 @@ def is_there(root: Path, name: str) -> bool:
     return (root / name / "_delta_log").is_dir()
 
 
-def newest(root: Path, name: str) -> int | None:
-    """The newest version of a table, None where it was never written."""
-    try:
-        return int(DeltaTable(str(root / name)).version())
-    except (TableNotFoundError, OSError):
-        return None
-
-
 @lru_cache(maxsize=512)
 def files(root: Path, table: Table) -> tuple[str, ...]:
-    """The files of one version. A version never changes, so the answer is kept."""
+    """The files of one published version. A published version never changes, so the answer is kept."""
     try:
-        found = DeltaTable(str(root / table.name), version=table.version).get_add_actions().column("path").to_pylist()
+        return _listed(root / table.name, DeltaTable(str(root / table.name), version=table.version))
     except (TableNotFoundError, DeltaError, OSError) as problem:
         raise TableMissing(
             f"{table.name} has no version {table.version} in the lake. Run a refresh to publish it again."
         ) from problem
-    return tuple(sorted(str(_place(root / table.name, path)) for path in found))
+
+
+def source_files(folder: Path) -> tuple[str, ...]:
+    """The files of a foreign table as it is now; raises ``NeedsFeature`` or ``TableDamaged``.
+
+    Nothing is kept: whoever writes the table may delete it and begin again at version 0.
+    """
+    try:
+        table = DeltaTable(str(folder))
+        feature = _feature(table)
+        found = _listed(folder, table)
+    except (TableNotFoundError, DeltaError, OSError) as problem:
+        if "Unsupported" in str(problem):
+            raise NeedsFeature("features that only newer readers know") from problem
+        raise TableDamaged(f"{folder.name} is damaged or only half written and cannot be read.") from problem
+    if feature:
+        raise NeedsFeature(feature)
+    return found
+
+
+def _feature(table: DeltaTable) -> str:
+    """The feature that makes a table's rows differ from those of its files, "" where none does. A feature that is
+    switched on and not used changes nothing: many platforms switch them on for every table.
+    """
+    features = set(table.protocol().reader_features or ())
+    if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+        return "column mapping"
+    unknown = features - _HARMLESS - {"columnMapping", "deletionVectors"}
+    return ", ".join(sorted(unknown)) or (
+        "deletion vectors" if "deletionVectors" in features and _deletes(table) else ""
+    )
+
+
+def _deletes(table: DeltaTable) -> bool:
+    """Does a file hold rows that are deleted? Deletion vectors that cannot be read are there all the same."""
+    try:
+        return any(batch.num_rows for batch in table.deletion_vectors())
+    except DeltaError:
+        return True
+
+
+def _listed(folder: Path, table: DeltaTable) -> tuple[str, ...]:
+    return tuple(sorted(str(_place(folder, path)) for path in table.get_add_actions().column("path").to_pylist()))
 
 
 def _place(folder: Path, path: str) -> Path:

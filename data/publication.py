@@ -16,8 +16,12 @@ import duckdb
 
 from data import lake_delta
 from data.definitions import Column, ColumnType, Dataset, LakeFile
+from data.lake import TableDamaged
 from data.publication_types import cannot_be, quoted, read_as, text
 from data.questions import Table
+
+_Parts = list[tuple[str, list[Path]]]
+"""What is checked one by one, and its name in a sentence: each file, or a Delta table as a whole."""
 
 PRIVATE = "a private value"
 _KINDS: dict[ColumnType, str] = {
@@ -99,9 +103,10 @@ def check_and_publish(
         files = _files(dataset, raw)
         if not files:
             raise _Wrong(dataset.path, f"{dataset.label} has no file at {dataset.path}.")
-        _load(connection, dataset, files)
+        parts = _delta_table(dataset, raw) if dataset.format == "delta" else [(f.name, [f]) for f in files]
+        _load(connection, dataset, parts)
         _attach(connection, dataset, published, attached)
-        rows = _check(connection, dataset, files[0].name)
+        rows = _check(connection, dataset, parts[0][0])
         version = _write(connection, name, dataset=dataset, published=published)
         newest = _newest(connection, dataset)
         described = connection.sql("describe final").fetchall()
@@ -118,20 +123,35 @@ def _files(dataset: Dataset, raw: Path) -> list[Path]:
     return sorted(p for p in raw.glob(dataset.path) if p.is_file())
 
 
-def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[Path]) -> None:
+def _delta_table(dataset: Dataset, raw: Path) -> _Parts:
+    """A foreign Delta table by the files of its newest version; held back where they alone do not tell its rows."""
+    name = dataset.path
+    try:
+        files = [Path(f) for f in lake_delta.source_files(raw / name)]
+    except lake_delta.NeedsFeature as feature:
+        must = f"{dataset.label} must be a Delta table that can be read without {feature}, and {name} cannot"
+        raise _Wrong(name, f"{must}. Copy its rows to a new table (in Spark: CREATE TABLE … AS SELECT).") from feature
+    except TableDamaged as problem:
+        raise _Wrong(name, _unreadable(name, dataset.format, problem)) from problem
+    if not files:
+        raise _Wrong(name, _no_rows(dataset, name))
+    return [(name, files)]
+
+
+def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, parts: _Parts) -> None:
     """The own columns of the dataset as table ``own``, cast to their declared types."""
     attached = {c for a in dataset.attach for c in a.columns}
     own = [c for c in dataset.columns if c not in attached]
-    for file in files if dataset.format != "delta" else ():
+    for _, (file,) in parts if dataset.format != "delta" else ():
         _read_whole(connection, dataset, file=file, own=own)
-    relation = _relation(dataset, files)
-    stored = _stored(connection, dataset, relation=relation, own=own, file=files[0].name)
+    relation = _relation(dataset, [file for _, files in parts for file in files])
+    stored = _stored(connection, dataset, relation=relation, own=own, file=parts[0][0])
     form = dataset.csv if dataset.format == "csv" else None
     listed = ", ".join(f"{read_as(c, dataset.columns[c].type, stored[c], form)} as {quoted(c)}" for c in own)
     try:
         connection.execute(f"create table own as select {listed} from {relation}")  # noqa: S608
     except duckdb.Error as problem:
-        raise _Wrong(*_which(connection, dataset, files=files, stored=stored)) from problem
+        raise _Wrong(*_which(connection, dataset, parts=parts, stored=stored)) from problem
 
 
 def _read_whole(connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, file: Path, own: list[str]) -> None:
@@ -160,12 +180,6 @@ def _stored(
 
 
 def _relation(dataset: Dataset, files: list[Path]) -> str:
-    if dataset.format == "delta":
-        root = files[0]
-        while not (root / "_delta_log").is_dir():
-            root = root.parent
-        version = lake_delta.newest(root.parent, root.name)
-        files = [Path(f) for f in lake_delta.files(root.parent, Table(root.name, version or 0))]
     listed = ", ".join(text(str(f)) for f in files)
     if dataset.format != "csv":
         return f"read_parquet([{listed}], union_by_name=true)"
@@ -179,12 +193,12 @@ def _relation(dataset: Dataset, files: list[Path]) -> str:
 
 
 def _which(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, files: list[Path], stored: dict[str, str]
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, *, parts: _Parts, stored: dict[str, str]
 ) -> tuple[str, str]:
     """The first value that is not of its column's declared type, and the file that has it."""
     form = dataset.csv if dataset.format == "csv" else None
-    for file in files if dataset.format != "delta" else files[:1]:
-        relation = _relation(dataset, [file] if dataset.format != "delta" else files)
+    for name, files in parts:
+        relation = _relation(dataset, files)
         for column, about in dataset.columns.items():
             if about.type is None or column not in stored:
                 continue
@@ -194,11 +208,11 @@ def _which(
             except duckdb.BinderException:
                 bad = (stored[column].lower(),)
             except duckdb.Error as problem:
-                return file.name, _unreadable(file.name, dataset.format, problem)
+                return name, _unreadable(name, dataset.format, problem)
             if bad:
                 has = f"{PRIVATE} of another kind" if _is_private(about) else f"{bad[0]!r:.60}"
-                return file.name, f"{about.label} ({column}) must be {_KINDS[about.type]}, and {file.name} has {has}."
-    return files[0].name, f"{files[0].name} cannot be read with the declared types."
+                return name, f"{about.label} ({column}) must be {_KINDS[about.type]}, and {name} has {has}."
+    return parts[0][0], f"{parts[0][0]} cannot be read with the declared types."
 
 
 def _attach(
@@ -232,7 +246,7 @@ def _attach(
 def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: str) -> int:
     rows = int(connection.sql("select count(*) from final").fetchall()[0][0])
     if rows == 0:
-        raise _Wrong(file, f"{dataset.label} must have rows, and {file} has none.")
+        raise _Wrong(file, _no_rows(dataset, file))
     keys = ", ".join(quoted(k) for k in dataset.key)
     twice = _row(connection, f"select {keys} from final group by {keys} having count(*) > 1 limit 1")  # noqa: S608
     if twice:
@@ -268,7 +282,11 @@ def _is_private(about: Column) -> bool:
     return about.privacy in ("personal", "sensitive")
 
 
-def _unreadable(file: str, form: str, problem: duckdb.Error) -> str:
+def _no_rows(dataset: Dataset, file: str) -> str:
+    return f"{dataset.label} must have rows, and {file} has none."
+
+
+def _unreadable(file: str, form: str, problem: Exception) -> str:
     """What is wrong with a file that the engine cannot parse; the engine's own words hold paths and settings."""
     line = re.search(r"CSV Error on Line: (\d+)", str(problem))
     if form != "csv":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from data import lake_delta, publications
 from data.definitions import Attach, Column, CsvFormat, Dataset, LakeFile, Noun
@@ -334,6 +337,126 @@ def test_a_foreign_delta_table_is_copied_with_its_partitions(place):
     write_deltalake(str(place.raw / "things 1"), rows, partition_by=["part"])
     dataset = things(path="things 1", format="delta", columns=PLAIN, time=None)
     assert sorted(place.rows(place.publish(dataset)).id) == [1, 2, 3]
+
+
+FOREIGN: dict[str, Any] = {"path": "things 1", "format": "delta", "columns": {"id": COLUMNS["id"]}, "time": None}
+DELETED = {
+    "storageType": "i", "pathOrInlineDv": "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L", "sizeInBytes": 44,
+    "cardinality": 6,
+}  # fmt: skip
+"""Rows 3, 4, 7, 11, 18 and 29 as a deletion vector (the example of the Delta protocol)."""
+
+
+def by_hand(
+    place: Place, *features: str, reader: int = 3, mapped: str = "", deleted: Mapping[str, Any] | None = None
+) -> Path:
+    """A table of thirty rows as another writer makes it, with the log that such a writer leaves."""
+    root = place.raw / "things 1"
+    (root / "_delta_log").mkdir(parents=True)
+    pq.write_table(pa.table({"id": range(30)}), root / "part.parquet")
+    needs = {"readerFeatures": features, "writerFeatures": features} if reader == 3 else {}
+    about = {"delta.columnMapping.id": 1, "delta.columnMapping.physicalName": "id"} if mapped else {}
+    fields = [{"name": "number" if mapped == "name" else "id", "type": "long", "nullable": True, "metadata": about}]
+    meta = {
+        "id": "t", "format": {"provider": "parquet", "options": {}}, "partitionColumns": [], "createdTime": 0,
+        "schemaString": json.dumps({"type": "struct", "fields": fields}),
+        "configuration": {"delta.columnMapping.mode": mapped} if mapped else {},
+    }  # fmt: skip
+    add = {
+        "path": "part.parquet", "partitionValues": {}, "size": (root / "part.parquet").stat().st_size,
+        "modificationTime": 0, "dataChange": True, "stats": json.dumps({"numRecords": 30}),
+        **({"deletionVector": deleted} if deleted else {}),
+    }  # fmt: skip
+    versions = {"minReaderVersion": reader, "minWriterVersion": 7 if reader == 3 else 5}
+    actions = ({"protocol": versions | needs}, {"metaData": meta}, {"add": add})
+    (root / "_delta_log" / f"{0:020}.json").write_text("\n".join(json.dumps(a) for a in actions))
+    return root
+
+
+@pytest.mark.parametrize("broken", [{}, {"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^"}])
+def test_a_foreign_delta_table_with_deletion_vectors_is_held_back_not_published_with_its_deleted_rows(place, broken):
+    """Also where the file that says which rows are deleted was not copied with the others."""
+    by_hand(place, "deletionVectors", deleted=DELETED | broken)
+    held = refused(place.publish(things(**FOREIGN)))
+    assert held.file == "things 1"
+    assert held.reason == (
+        "Things must be a Delta table that can be read without deletion vectors, and things 1 cannot. "
+        "Copy its rows to a new table (in Spark: CREATE TABLE … AS SELECT)."
+    )
+
+
+@pytest.mark.parametrize(("reader", "features"), [(2, ()), (3, ("columnMapping",))])
+@pytest.mark.parametrize("mode", ["name", "id"])
+def test_a_foreign_delta_table_whose_columns_go_by_other_names_in_its_files_is_held_back(place, reader, features, mode):
+    by_hand(place, *features, reader=reader, mapped=mode)
+    refused(place.publish(things(**FOREIGN)), "can be read without column mapping", "Copy its rows")
+
+
+@pytest.mark.parametrize(
+    ("reader", "feature", "said"),
+    [
+        (3, "typeWidening", "typeWidening"),
+        (3, "variantType", "variantType"),
+        (3, "ofTomorrow", "features that only newer readers know"),
+        (4, "", "features that only newer readers know"),
+    ],
+)
+def test_a_foreign_delta_table_with_a_feature_that_may_change_its_rows_is_held_back(place, reader, feature, said):
+    by_hand(place, feature, reader=reader)
+    refused(place.publish(things(**FOREIGN)), f"without {said}, and things 1")
+
+
+@pytest.mark.parametrize(
+    "features", [("timestampNtz",), ("v2Checkpoint",), ("vacuumProtocolCheck",), ("deletionVectors", "columnMapping")]
+)
+def test_a_feature_that_is_on_and_changes_no_row_is_no_hindrance(place, features):
+    by_hand(place, *features)
+    assert sorted(place.rows(place.publish(things(**FOREIGN))).id) == list(range(30))
+
+
+def test_times_without_a_zone_in_a_foreign_delta_table_are_read(place):
+    times = [datetime(2024, 7, 1, 12), datetime(2024, 7, 2), None]
+    write_deltalake(str(place.raw / "things 1"), pa.table({"id": [1, 2, 3], "at": times}))
+    columns = {n: COLUMNS[n] for n in ("id", "at")}
+    made = place.publish(things(**{**FOREIGN, "columns": columns, "time": "at"}))
+    assert isinstance(made, Published) and made.newest == datetime(2024, 7, 2, tzinfo=UTC)
+
+
+def test_a_delta_folder_whose_log_is_not_there_yet_is_held_back(place):
+    root = by_hand(place)
+    shutil.rmtree(root / "_delta_log")
+    held = refused(place.publish(things(**FOREIGN)))
+    assert held.reason == "things 1 is damaged or only half written and cannot be read."
+
+
+@pytest.mark.parametrize("spoil", ["no entry", "empty", "cut", "no file", "pages"])
+def test_a_damaged_delta_table_is_named_not_its_log(place, spoil):
+    root = by_hand(place)
+    log, part = root / "_delta_log" / f"{0:020}.json", root / "part.parquet"
+    if spoil in ("no entry", "no file"):
+        (log if spoil == "no entry" else part).unlink()
+    elif spoil == "pages":
+        part.write_bytes(part.read_bytes()[:-8])
+    else:
+        log.write_text("" if spoil == "empty" else log.read_text()[:-20])
+    held = refused(place.publish(things(**FOREIGN)))
+    assert (held.file, held.reason) == ("things 1", "things 1 is damaged or only half written and cannot be read.")
+
+
+def test_a_delta_table_without_rows_or_with_a_wrong_value_is_named(place):
+    folder = str(place.raw / "things 1")
+    write_deltalake(folder, pa.table({"id": pa.array([1], pa.float64())}))
+    DeltaTable(folder).delete()
+    assert refused(place.publish(things(**FOREIGN))).reason == "Things must have rows, and things 1 has none."
+    write_deltalake(folder, pa.table({"id": [1.5]}), mode="append")
+    refused(place.publish(things(**FOREIGN)), "Number (id) must be a whole number, and things 1 has 1.5.")
+
+
+def test_a_foreign_delta_table_that_was_deleted_and_begins_again_is_read_as_it_is_now(place):
+    for rows in ([1, 2], [3, 4, 5]):
+        shutil.rmtree(place.raw / "things 1", ignore_errors=True)
+        write_deltalake(str(place.raw / "things 1"), pa.table({"id": rows}))
+        assert sorted(place.rows(place.publish(things(**FOREIGN))).id) == rows
 
 
 def test_the_fingerprint_follows_files_definition_and_what_is_attached(place):
