@@ -14,6 +14,9 @@ import numpy as np
 
 from models.predicting import Link
 
+FLOAT32 = 1e-5
+"""The tolerance of law 4 where values are computed or stored in float32."""
+
 
 class NotAdditive(Exception):
     """Contributions that miss the score by more than the tolerance of law 4."""

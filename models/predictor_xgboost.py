@@ -12,6 +12,7 @@ import pandas as pd
 import xgboost
 
 from models import shap_values
+from models.explaining import FLOAT32
 from models.predicting import Attribution, Link
 
 PROBABILITIES = frozenset({"binary:logistic", "reg:logistic"})
@@ -54,7 +55,7 @@ class XGBoostPredictor:
 
     def _few(self, numbers: pd.DataFrame) -> Attribution:
         values = np.asarray(self._predict(numbers, pred_contribs=True), dtype=float)
-        return Attribution(values[:, -1], values[:, :-1], shap_values.FLOAT32, True, "exact, path-dependent (XGBoost)")
+        return Attribution(values[:, -1], values[:, :-1], FLOAT32, True, "exact, path-dependent (XGBoost)")
 
     def _numbers(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The inputs as numbers, under the names of the booster."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.definitions import Band, Feature
-from models import explaining, shap_values
+from models import explaining
 from models.explaining import NotAdditive
 from models.predicting import Link, Predictor
 
@@ -74,7 +74,7 @@ def _chunk(predictor: Predictor, frame: pd.DataFrame, owner: Mapping[str, str], 
         summed[:, places[owner[name]]] += found.values[:, column]
     stored = summed.astype(STORED)
     missed = explaining.missed(found.base, stored.astype(float), margin)
-    if len(frame) and not missed.max() <= shap_values.FLOAT32:
+    if len(frame) and not missed.max() <= explaining.FLOAT32:
         raise NotAdditive(
             f"SHAP values must add up to the score within 1e-5, and one row misses it by {missed.max():.2g}."
         )

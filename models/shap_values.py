@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from models import explaining
+from models.explaining import FLOAT32
 from models.predicting import Attribution
 
 log = logging.getLogger("lakelight.models")
@@ -25,7 +26,6 @@ log = logging.getLogger("lakelight.models")
 BATCH = 2_000
 CHECKED = 20
 MOST_MENDED = 0.01
-FLOAT32 = 1e-5
 
 
 def of_trees(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from data.definitions import Feature, LakeFile, ModelUse, Scalar
+from models import explaining
 from models.explaining import Contribution, Explanation
 from models.predicting import InputProfile, ModelProfile
 from services import access, wording
@@ -23,7 +24,7 @@ from services.access import Viewer
 from services.wording import Shown
 
 FOLDED_VISIBLE = 3
-STORED_EPSILON = 1e-5
+STORED_EPSILON = explaining.FLOAT32
 
 
 @dataclass(frozen=True)
