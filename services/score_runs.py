@@ -20,16 +20,16 @@ from data import runs as run_log
 from data.definitions import ModelUse
 from data.questions import Everything, Select, Table
 from data.tables import ScoreRun
-from models import profiles, scoring
+from models import explaining, profiles, scoring
 from models.artefacts import ArtefactMissing
 from models.explaining import NotAdditive
 from models.predicting import Predictor
+from models.scoring import CHUNK
 from services import score_tables, scoring_pool
 from services.score_tables import CannotScore, kept_columns
 from services.sources import Sources, now
 
 WORKER = "lakelight"
-STORED_EPSILON = 1e-5
 LAYOUT = 2
 """Raise it when the columns of the four tables change: every list is then scored anew."""
 SHAPING = {"registered", "alias", "task", "positive", "scored", "baseline", "features", "bands", "value", "outcomes"}
@@ -218,14 +218,12 @@ def _verify(sources: Sources, use: ModelUse, scores: Table, explanations: Table)
     ids = margin.column("row_id").to_numpy()
     if not np.array_equal(ids, stored.column("row_id").to_numpy()) or not np.array_equal(ids, np.arange(len(ids))):
         raise CannotScore(f"{use.label} is not shown: scores and explanations do not have the same rows.")
-    total, size = stored.column("base_value").to_numpy().astype(float), np.zeros(len(ids))
-    for name in shap:
-        part = stored.column(name).to_numpy().astype(float)
-        total, size = total + part, size + np.abs(part)
-    margins = margin.column("margin").to_numpy()
-    missed = np.abs(total - margins) / np.maximum(1.0, np.maximum(np.abs(margins), size))
-    if not missed.max() <= STORED_EPSILON:
-        raise CannotScore(f"{use.label} is not shown: stored explanations miss the score by {missed.max():.2g}.")
+    for at in range(0, len(ids), CHUNK):
+        part, margins = stored.slice(at, CHUNK), margin.slice(at, CHUNK).column("margin").to_numpy()
+        values = np.column_stack([part.column(name).to_numpy().astype(float) for name in shap])
+        missed = explaining.missed(part.column("base_value").to_numpy(), values, margins).max()
+        if not missed <= explaining.FLOAT32:
+            raise CannotScore(f"{use.label} is not shown: stored explanations miss the score by {missed:.2g}.")
 
 
 def _definition(sources: Sources, use: ModelUse) -> str:
@@ -234,6 +232,8 @@ def _definition(sources: Sources, use: ModelUse) -> str:
     said["features"] = {name: feature.one_hot for name, feature in use.features.items()}
     said["layout"] = LAYOUT
     said["rank_by"] = use.lead.rank_by if use.lead else "score"
+    owner = scoring.owner_of(score_tables.listed(use), use.features)
+    said["listed"] = sorted(column for column, feature in owner.items() if feature in use.features)
     datasets = [use.scored.dataset, *([use.outcomes.dataset] if use.outcomes else [])]
     said["rules"] = {name: kept_columns(sources.workspace, name) for name in datasets}
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()

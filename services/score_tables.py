@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -18,6 +19,7 @@ from models.scoring import Scored
 
 RESERVED = ("row_id", "score", "margin", "rank_value", "band", "value")
 REPLAY_RESERVED = ("run", "run_time", "score", "baseline", "baseline_known", "outcome")
+TITLED = re.compile(r"{(\w+)}")
 
 
 class CannotScore(Exception):
@@ -75,7 +77,7 @@ def build(
         "band": pa.array(scoring.band_of(scored.score[order], use.bands), pa.string()),
         "value": _floats(value[order]) if value is not None else pa.nulls(len(order), pa.float64()),
     }
-    shown = {*keep, *_listed(use)}
+    shown = {*keep, *listed(use)}
     scores |= {name: ordered.column(name) for name in rows.column_names if name not in frame.columns or name in shown}
     shap = {f"shap_{name}": pa.array(scored.shap[order, at], pa.float32()) for at, name in enumerate(scored.features)}
     inputs = pa.Table.from_pandas(frame.iloc[order], preserve_index=False)
@@ -86,11 +88,13 @@ def build(
     }
 
 
-def _listed(use: ModelUse) -> tuple[str, ...]:
-    """The columns that the list shows, which may be inputs of the model as well."""
-    if use.lead is None:
+def listed(use: ModelUse) -> tuple[str, ...]:
+    """The columns that lists show, are split by or named after, which may be inputs of the model as well."""
+    lead = use.lead
+    if lead is None:
         return ()
-    return (use.lead.name, use.lead.place or "", *use.lead.contacts, *use.lead.columns)
+    once = (lead.by, lead.order_lists_by, lead.name, lead.place)
+    return tuple(dict.fromkeys((*filter(None, once), *lead.contacts, *lead.columns, *TITLED.findall(lead.title))))
 
 
 def _how(scored: Scored) -> dict[str, pa.Array]:
