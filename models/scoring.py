@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,15 @@ def owner_of(inputs: Sequence[str], features: Mapping[str, Feature]) -> dict[str
     """Which feature each input belongs to: itself, or the one with the longest prefix that it carries."""
     prefixes = sorted(((f.one_hot, name) for name, f in features.items() if f.one_hot), key=lambda p: -len(p[0] or ""))
     return {i: i if i in features else next((n for p, n in prefixes if p and i.startswith(p)), i) for i in inputs}
+
+
+def columns_of(name: str, columns: Iterable[str], features: Mapping[str, Feature]) -> tuple[str, ...]:
+    """The columns that carry one feature: its own, or of an encoded one those with its prefix that are no other's."""
+    prefix = features[name].one_hot
+    if not prefix:
+        return tuple(c for c in columns if c == name)
+    alike = tuple(c for c in columns if c.startswith(prefix))
+    return tuple(c for c, owner in owner_of(alike, features).items() if owner == name)
 
 
 def score(predictor: Predictor, frame: pd.DataFrame, features: Mapping[str, Feature]) -> Scored:

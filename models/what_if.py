@@ -117,7 +117,7 @@ def check(
     kept = {name: _plain(stored.get(name)) for name in profile.names}
     row, changed, findings = dict(kept), [], {}
     for name in (n for n in features if n in movable):
-        feature, place = features[name], _Place.of(name, features[name], profile=profile, stored=kept)
+        feature, place = features[name], _Place.of(name, features, profile=profile, stored=kept)
         value, finding = place.stored, None
         if name in edits:
             value, finding = _value(edits[name], feature, place)
@@ -170,10 +170,13 @@ def frame(rows: Sequence[Mapping[str, Scalar]], inputs: Sequence[str], profile: 
     return made[list(inputs)] if texts else made
 
 
-def categories(name: str, feature: Feature, profile: ModelProfile) -> tuple[str, ...]:
-    """The categories that the model has a rule for; empty for a number."""
+def categories(
+    name: str, feature: Feature, profile: ModelProfile, features: Mapping[str, Feature] | None = None
+) -> tuple[str, ...]:
+    """The categories that the model has a rule for; empty for a number. ``features`` are all of the model."""
     if feature.one_hot:
-        return tuple(n.removeprefix(feature.one_hot) for n in profile.names if n.startswith(feature.one_hot))
+        columns = scoring.columns_of(name, profile.names, features or {name: feature})
+        return tuple(c.removeprefix(feature.one_hot) for c in columns)
     about = profile.input(name) if name in profile.names else None
     return about.categories if about is not None and about.kind == "category" else ()
 
@@ -192,9 +195,12 @@ class _Place:
     as_flag: bool
 
     @classmethod
-    def of(cls, name: str, feature: Feature, *, profile: ModelProfile, stored: Mapping[str, Scalar]) -> _Place:
+    def of(
+        cls, name: str, features: Mapping[str, Feature], *, profile: ModelProfile, stored: Mapping[str, Scalar]
+    ) -> _Place:
         """The place of a feature; an encoded one is read back to its category."""
-        found = categories(name, feature, profile)
+        feature = features[name]
+        found = categories(name, feature, profile, features)
         if not feature.one_hot:
             about = profile.input(name) if name in profile.names else None
             kind = about.kind if about is not None else "number"
@@ -274,7 +280,7 @@ def _flag(value: Scalar, place: _Place, said: str) -> Finding | None:
 
 def _part(checked: Checked, name: str, features: Mapping[str, Feature], profile: ModelProfile) -> Mapping[str, Scalar]:
     """The columns of one changed feature, as the scenario has them."""
-    place = _Place.of(name, features[name], profile=profile, stored=checked.row)
+    place = _Place.of(name, features, profile=profile, stored=checked.row)
     return {column: checked.row[column] for column in place.columns}
 
 

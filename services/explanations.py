@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from data.definitions import Feature, LakeFile, ModelUse, Scalar
-from models import explaining
+from models import explaining, scoring
 from models.explaining import Contribution, Explanation
 from models.predicting import InputProfile, ModelProfile
 from services import access, wording
@@ -132,14 +132,18 @@ def stored(row: Mapping[str, Any], model: ModelUse, *, margin: float, score: flo
     )
 
 
-def feature_value(name: str, feature: Feature, inputs: Mapping[str, Any]) -> Scalar:
-    """A row's value of a feature; an encoded feature is decoded to its category, None where none is set."""
+def feature_value(
+    name: str, feature: Feature, inputs: Mapping[str, Any], features: Mapping[str, Feature] | None = None
+) -> Scalar:
+    """A row's value of a feature; an encoded feature is decoded to its category, None where none is set.
+
+    ``features`` are all of the model: columns of another one that begins alike are not read.
+    """
     if feature.one_hot is None:
         value = inputs.get(name)
         return None if isinstance(value, float) and math.isnan(value) else value
-    return next(
-        (c.removeprefix(feature.one_hot) for c, v in inputs.items() if c.startswith(feature.one_hot) and v), None
-    )
+    columns = scoring.columns_of(name, inputs, features or {name: feature})
+    return next((c.removeprefix(feature.one_hot) for c in columns if inputs[c]), None)
 
 
 def why(
@@ -293,7 +297,7 @@ def _reason(
     lake: LakeFile,
 ) -> Reason:
     feature = model.features[contribution.feature]
-    value = feature_value(contribution.feature, feature, inputs)
+    value = feature_value(contribution.feature, feature, inputs, model.features)
     return Reason(
         feature=contribution.feature,
         label=feature.label,

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from data.lake import LakeError
 from data.questions import And, Compare, Filter, Order, Select, Table
+from models import scoring
 from models.explaining import NotAdditive
 from services import explanations, lead_reasons
 from services.access import Viewer
@@ -111,9 +112,9 @@ def _named(viewer: Viewer, found: Asked) -> frozenset[str]:
 
 def _inputs(sources: Sources, found: Asked, ids: Sequence[int], features: frozenset[str]) -> dict[int, dict[str, Any]]:
     """The inputs behind these features by row id; of an encoded feature all its columns."""
-    prefixes = tuple(p for name in sorted(features) if (p := found.model.features[name].one_hot))
     names = sources.lake.schema(found.run.inputs).names
-    columns = [n for n in names if n == "row_id" or n in features or (prefixes and n.startswith(prefixes))]
+    carrying = {c for name in features for c in scoring.columns_of(name, names, found.model.features)}
+    columns = [n for n in names if n == "row_id" or n in carrying]
     return {int(r["row_id"]): r for r in _stored(sources, found, found.run.inputs, ids, columns).to_pylist()}
 
 
