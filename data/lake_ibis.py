@@ -12,6 +12,7 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+from ibis.common.annotations import ValidationError
 from ibis.common.exceptions import IbisError
 
 from data.lake import LakeError, UnknownColumn
@@ -112,9 +113,9 @@ def _compare(column: Any, wanted: Compare) -> Any:
     value: Any = wanted.value
     match wanted.operator:
         case "in":
-            return column.isin(list(value)) if value else ibis.literal(False)
+            return _compared(column, "isin", list(value)) if value else ibis.literal(False)
         case "not_in":
-            return column.notin(list(value)) if value else column.notnull()
+            return _compared(column, "notin", list(value)) if value else column.notnull()
         case "is_null":
             return column.isnull()
         case "not_null":
@@ -123,16 +124,18 @@ def _compare(column: Any, wanted: Compare) -> Any:
             text = column.cast("string").lower()
             return getattr(text, {"contains": "contains", "starts_with": "startswith"}[test])(str(value).lower())
         case operator:
-            return _binary(column, operator, value)
+            return ibis.literal(False) if value is None else _compared(column, f"__{operator}__", value)
 
 
-def _binary(column: Any, operator: str, value: Any) -> Any:
-    if value is None:
-        return ibis.literal(False)
+def _compared(column: Any, verb: str, value: Any) -> Any:
+    """The comparison, or a sentence where the compiler has none for this value (as for a number beyond 64 bits)."""
     try:
-        return getattr(column, f"__{operator}__")(value)
-    except (IbisError, TypeError, ValueError) as problem:
+        made = getattr(column, verb)(value)
+        if made is NotImplemented:
+            raise TypeError(verb)
+    except (IbisError, ValidationError, TypeError, ValueError) as problem:
         raise LakeError(f"{column.get_name()} cannot be compared with {str(value)[:40]!r}.") from problem
+    return made
 
 
 def _column(rows: Any, name: str) -> Any:

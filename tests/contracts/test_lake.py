@@ -301,6 +301,15 @@ def test_a_value_is_a_value_whatever_it_says(lake, value):
     assert agree(lake, Aggregate(TABLE, (Aggregated("n", "count"),))) == [{"n": len(ROWS)}]
 
 
+@pytest.mark.parametrize("operator", ["eq", "ne", "lt", "le", "gt", "ge", "in", "not_in"])
+@pytest.mark.parametrize("value", [2**63, -(10**20)])
+@pytest.mark.parametrize("column", ["whole", "money", "day"])
+def test_a_number_larger_than_any_column_holds_is_a_sentence(lake, operator, value, column):
+    given = (value,) if operator in ("in", "not_in") else value
+    with pytest.raises(LakeError, match=f"{column} cannot be compared with"):
+        lake.read(ids(Compare(column, operator, given)), where=Everything())
+
+
 def test_a_version_that_was_never_published_is_missing(lake):
     for table in (Table("rows", 7), Table("strangers", 0)):
         with pytest.raises(TableMissing):
