@@ -292,7 +292,8 @@ def _typed(text: str, kind: pa.DataType) -> Scalar:
         if pa.types.is_boolean(kind):
             return {"True": True, "False": False}.get(text)
         if pa.types.is_integer(kind):
-            return int(text)
+            number = int(text)
+            return number if abs(number) < 2**63 else None
         if pa.types.is_floating(kind):
             return float(text)
         return date.fromisoformat(text) if pa.types.is_date(kind) else text or None
