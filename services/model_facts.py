@@ -112,8 +112,11 @@ def state_of(facts: Facts, blocked: str = "") -> State:
 
 
 def notes_of(facts: Facts) -> tuple[Note, ...]:
-    """Versions that an alias points to and that are not used, with the reason and what to do."""
+    """Versions that an alias points to and that are not used, and a refusal of the one in use: reason, what to do."""
     found = []
+    if facts.run is not None and facts.serving is not None and facts.serving.state == "refused":
+        said = f"{facts.run.refusal} {facts.serving.reason}".strip()
+        found.append(Note(said, facts.serving.next_step, "bad"))
     serves = f" Version {facts.run.version} serves on." if facts.run is not None else ""
     for version in (facts.aliased, facts.challenger):
         if version is None or version is facts.serving:
@@ -125,8 +128,8 @@ def notes_of(facts: Facts) -> tuple[Note, ...]:
         elif version.state == "waiting" and serves:
             said = f"Version {version.version}, the {role}, waits: {version.reason}{serves}"
             found.append(Note(said, version.next_step, "watch"))
-    if facts.run is not None and facts.run.waiting:
-        found.append(Note(facts.run.waiting, "These figures are those of the last run.", "watch"))
+    if facts.run is not None and facts.run.newer:
+        found.append(Note(facts.run.newer, "These figures are those of the last run.", "watch"))
     return tuple(found)
 
 
