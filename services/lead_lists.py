@@ -144,10 +144,9 @@ def find(viewer: Viewer, sources: Sources, key: str, query: LeadQuery) -> tuple[
     kinds = {f.name: str(f.type) for f in sources.lake.schema(whole.run.scores)}
     wanted = lead_query.key_filter(whole.model, key, kinds)
     question = Select(whole.run.scores, score_columns(whole), wanted, (Order("row_id"),), limit=1)
-    found = sources.lake.read(question, where=whole.where).to_pylist()
-    if not found:
+    found, by = sources.lake.read(question, where=whole.where).to_pylist(), list_of(whole.model).by
+    if not found or (by and found[0][by] is None):  # a row whose list is not known stands in no list
         raise NotFound("There is no such lead in your list.", next_step="Go back to your list.")
-    by = list_of(whole.model).by
     return (asked(viewer, sources, LeadQuery(list=name, of=str(found[0][by]))) if by else whole), found[0]
 
 

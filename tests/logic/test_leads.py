@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from sqlalchemy import select
@@ -15,7 +17,7 @@ from sqlalchemy import select
 from data.questions import Order
 from data.tables import AuditEvent
 from models.explaining import NotAdditive
-from services import explanations, lead_lists, lead_reasons, lead_words, leads
+from services import explanations, lead_lists, lead_query, lead_reasons, lead_words, leads
 from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Refusal, Unavailable
 from services.lead_query import LeadQuery
 from tests.house import House
@@ -272,6 +274,26 @@ def test_walking_from_lead_to_lead_visits_the_whole_list_in_order(bakery: House)
         seen.append(lead.rank)
         key = lead.next
     assert seen == list(range(1, 61))
+
+
+def test_a_lead_whose_list_is_not_known_is_in_none(own_bakery: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blank is no list's name, and above all not that of the list which is named None."""
+    known, sources = own_bakery.sources.workspace.models.models, own_bakery.sources
+    assert known["kuendigung"].lead is not None
+    by_place = known["kuendigung"].lead.model_copy(update={"by": "ort"})
+    monkeypatch.setitem(known, "kuendigung", known["kuendigung"].model_copy(update={"lead": by_place}))
+    file = next((sources.settings.published / "scores_kuendigung").glob("*.parquet"))
+    rows = pq.read_table(file)
+    places = pa.array(["None", None, *rows.column("ort").to_pylist()[2:]], rows.schema.field("ort").type)
+    pq.write_table(rows.set_column(rows.schema.names.index("ort"), rows.schema.field("ort"), places), file)
+    viewer, use = own_bakery.viewer("tueftlerei"), known["kuendigung"]
+    named, blank = (lead_query.key_text(use, row) for row in rows.slice(0, 2).to_pylist())
+    assert [leads.lead(viewer, sources, named, LeadQuery("kuendigung", of)).total for of in ("None", None)] == [1, 1]
+    for of in ("None", None):
+        with pytest.raises(NotFound) as refused:
+            leads.lead(viewer, sources, blank, LeadQuery("kuendigung", of))
+        assert refused.value.sentence == "There is no such lead in your list."
+    assert [r.key for r in block(own_bakery, "tueftlerei", LeadQuery("kuendigung", "None")).rows] == [named]
 
 
 def test_out_of_scope_and_not_existing_look_the_same(bakery: House) -> None:
