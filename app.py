@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from functools import lru_cache
 from pathlib import Path
+
+from services import interpreter
+
+if __name__ == "__main__":
+    interpreter.use_own(Path(__file__).resolve().parent, sys.argv)
 
 from dash import Dash
 from flask import Flask, jsonify, redirect

@@ -12,6 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services import interpreter
+
+if __name__ == "__main__":
+    interpreter.use_own(Path(__file__).resolve().parent, sys.argv)
+
 import click
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 log = logging.getLogger("lakelight.worker")
@@ -65,6 +66,9 @@ def _leave() -> None:
 
 
 if __name__ == "__main__":
+    from services import interpreter
+
+    interpreter.use_own(Path(__file__).resolve().parent, sys.argv)
     from cli import main
 
     sys.exit(main(["worker"]))

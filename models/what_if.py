@@ -170,12 +170,10 @@ def frame(rows: Sequence[Mapping[str, Scalar]], inputs: Sequence[str], profile: 
     return made[list(inputs)] if texts else made
 
 
-def categories(
-    name: str, feature: Feature, profile: ModelProfile, features: Mapping[str, Feature] | None = None
-) -> tuple[str, ...]:
+def categories(name: str, feature: Feature, profile: ModelProfile, features: Mapping[str, Feature]) -> tuple[str, ...]:
     """The categories that the model has a rule for; empty for a number. ``features`` are all of the model."""
     if feature.one_hot:
-        columns = scoring.columns_of(name, profile.names, features or {name: feature})
+        columns = scoring.columns_of(name, profile.names, features)
         return tuple(c.removeprefix(feature.one_hot) for c in columns)
     about = profile.input(name) if name in profile.names else None
     return about.categories if about is not None and about.kind == "category" else ()

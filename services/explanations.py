@@ -132,9 +132,7 @@ def stored(row: Mapping[str, Any], model: ModelUse, *, margin: float, score: flo
     )
 
 
-def feature_value(
-    name: str, feature: Feature, inputs: Mapping[str, Any], features: Mapping[str, Feature] | None = None
-) -> Scalar:
+def feature_value(name: str, feature: Feature, inputs: Mapping[str, Any], features: Mapping[str, Feature]) -> Scalar:
     """A row's value of a feature; an encoded feature is decoded to its category, None where none is set.
 
     ``features`` are all of the model: columns of another one that begins alike are not read.
@@ -142,7 +140,7 @@ def feature_value(
     if feature.one_hot is None:
         value = inputs.get(name)
         return None if isinstance(value, float) and math.isnan(value) else value
-    columns = scoring.columns_of(name, inputs, features or {name: feature})
+    columns = scoring.columns_of(name, inputs, features)
     return next((c.removeprefix(feature.one_hot) for c in columns if inputs[c]), None)
 
 

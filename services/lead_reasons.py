@@ -107,7 +107,7 @@ class _Words:
     def reason(self, name: str, inputs: Mapping[str, Any], contribution: float, points: float) -> Reason:
         """One reason in words, as ``explanations.why`` words it."""
         feature = self._model.features[name]
-        value = explanations.feature_value(name, feature, inputs)
+        value = explanations.feature_value(name, feature, inputs, self._model.features)
         if (name, value) not in self._said:
             phrase = wording.feature_phrase(feature, value, self._lake)
             self._said[name, value] = phrase, explanations.value_text(feature, value, self._lake)

@@ -158,7 +158,7 @@ def input_lines(
 
 def _input_line(found: Asked, name: str, inputs: Mapping[str, Any], lake: LakeFile) -> InputLine:
     feature, profile = found.model.features[name], found.run.profile
-    value = explanations.feature_value(name, feature, inputs)
+    value = explanations.feature_value(name, feature, inputs, found.model.features)
     about = profile.input(name) if profile and name in profile.names else None
     counted = about is not None and about.kind in ("number", "integer")
     numeric = counted and isinstance(value, int | float) and not isinstance(value, bool)

@@ -276,8 +276,9 @@ def _controls(stand: _Stand, query: WhatIfQuery, checked: Checked, lake: LakeFil
     """Controls as they stand, and those that an edit names put into words again."""
 
     def again(known: Control) -> Control:
-        feature = stand.asked.model.features[known.feature]
-        return words.control(known.feature, feature, checked, edits=query.edits, profile=stand.profile, lake=lake)
+        return words.control(
+            known.feature, stand.asked.model.features, checked, edits=query.edits, profile=stand.profile, lake=lake
+        )
 
     return tuple(again(c) if c.feature in query.edits else c for c in stand.controls)
 

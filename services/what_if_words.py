@@ -34,26 +34,33 @@ def controls(
 ) -> tuple[Control, ...]:
     """One control for each input that may be moved, in declared order."""
     return tuple(
-        control(name, feature, checked, edits=edits, profile=profile, lake=lake)
+        control(name, model.features, checked, edits=edits, profile=profile, lake=lake)
         for name, feature in model.features.items()
         if name in allowed and (feature.one_hot or name in profile.names)
     )
 
 
 def control(
-    name: str, feature: Feature, checked: Checked, *, edits: Mapping[str, str], profile: ModelProfile, lake: LakeFile
+    name: str,
+    features: Mapping[str, Feature],
+    checked: Checked,
+    *,
+    edits: Mapping[str, str],
+    profile: ModelProfile,
+    lake: LakeFile,
 ) -> Control:
     """A control with its ranges and what is to be said of its value."""
+    feature = features[name]
     about = profile.input(name) if name in profile.names and not feature.one_hot else None
-    stored = explanations.feature_value(name, feature, checked.stored)
-    value = explanations.feature_value(name, feature, checked.row)
+    stored = explanations.feature_value(name, feature, checked.stored, features)
+    value = explanations.feature_value(name, feature, checked.row, features)
     finding = checked.findings.get(name)
     refused = finding is not None and finding.refused
     kind = "category" if feature.one_hot or about is None else about.kind
     number = isinstance(stored, int | float) and not isinstance(stored, bool)
     at = float(stored) * scale_of(feature) if number and stored is not None else None  # type: ignore[arg-type]
     low, high = _range(feature, about, at)
-    known = what_if.categories(name, feature, profile)
+    known = what_if.categories(name, feature, profile, features)
     return Control(
         feature=name,
         label=feature.label,
@@ -69,7 +76,7 @@ def control(
         step=_step(feature, kind, low=low, high=high),
         usual_low=_scaled(about.p10 if about else None, feature),
         usual_high=_scaled(about.p90 if about else None, feature),
-        options=_options(name, feature, kind, stored=stored, profile=profile, about=about),
+        options=_options(feature, kind, known=known, stored=stored, about=about),
         actionable=feature.actionable,
         changed=name in checked.changed,
         message=_said(finding, feature, about, stored=stored, known=known, lake=lake) if finding else "",
@@ -90,7 +97,7 @@ def fixed(
     return tuple(
         Fixed(
             feature.label,
-            explanations.value_text(feature, explanations.feature_value(name, feature, stored), lake),
+            explanations.value_text(feature, explanations.feature_value(name, feature, stored, model.features), lake),
             explanations.usual(profile, name, feature, lake),
         )
         for name, feature in model.features.items()
@@ -141,7 +148,7 @@ def moved(model: ModelUse, now: Why, scenario: Explanation, checked: Checked, *,
         made = replace(r, contribution=values[r.feature], points=points[r.feature], points_text=text)
         if r.feature in checked.changed:
             feature = model.features[r.feature]
-            value = explanations.feature_value(r.feature, feature, checked.row)
+            value = explanations.feature_value(r.feature, feature, checked.row, model.features)
             phrase, said = wording.feature_phrase(feature, value, lake), explanations.value_text(feature, value, lake)
             made = replace(made, phrase=phrase, value=said)
         reasons.append(made)
@@ -276,19 +283,18 @@ def _step(feature: Feature, kind: str, *, low: float | None, high: float | None)
 
 
 def _options(
-    name: str,
     feature: Feature,
     kind: str,
     *,
+    known: tuple[str, ...],
     stored: Scalar,
-    profile: ModelProfile,
     about: InputProfile | None,
 ) -> tuple[tuple[str, str], ...]:
     """What a select offers: known categories, today's own, and "not known" where training had blanks."""
     if kind == "boolean":
         found = [("true", "yes"), ("false", "no")]
     elif kind == "category":
-        names = list(what_if.categories(name, feature, profile))
+        names = list(known)
         names += [str(stored)] if stored is not None and str(stored) not in names else []
         found = [(c, feature.words.get(c, c)) for c in names]
     else:

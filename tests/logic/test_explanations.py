@@ -320,6 +320,6 @@ def test_a_stored_row_says_its_link_and_its_method() -> None:
 def test_an_encoded_feature_is_shown_as_its_category() -> None:
     feature = Feature(label="Plan", one_hot="plan=")
     row = {"plan=basic": 0, "plan=pro": 1.0, "plan": "kept apart"}
-    assert explanations.feature_value("plan", feature, row) == "pro"
-    assert explanations.feature_value("plan", feature, {"plan=basic": 0}) is None
-    assert explanations.feature_value("days", Feature(label="Days"), {"days": math.nan}) is None
+    assert explanations.feature_value("plan", feature, row, {"plan": feature}) == "pro"
+    assert explanations.feature_value("plan", feature, {"plan=basic": 0}, {"plan": feature}) is None
+    assert explanations.feature_value("days", Feature(label="Days"), {"days": math.nan}, {}) is None

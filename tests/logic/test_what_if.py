@@ -267,7 +267,7 @@ def test_rows_are_numbers_and_texts_and_a_blank_stays_a_blank():
 
 def control(lake, name, **edits):
     found = checked(**edits)
-    return words.control(name, FEATURES[name], found, edits=edits, profile=PROFILE, lake=lake)
+    return words.control(name, FEATURES, found, edits=edits, profile=PROFILE, lake=lake)
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_a_share_has_a_box_in_percent(lake):
 
 def test_the_slider_always_holds_todays_value(lake):
     found = checked(stored={**STORED, "age": 99.0})
-    made = words.control("age", FEATURES["age"], found, edits={}, profile=PROFILE, lake=lake)
+    made = words.control("age", FEATURES, found, edits={}, profile=PROFILE, lake=lake)
     assert (made.low, made.high, made.at) == (18, 99, 99)
 
 
