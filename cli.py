@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from services import interpreter
 
@@ -20,6 +21,8 @@ if __name__ == "__main__":
 import click
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from services.settings import Settings
     from services.sources import Sources
 
@@ -128,10 +131,11 @@ def jobs(limit: int) -> None:
     from services.operator import operator
 
     with _sources() as sources:
+        job_service.settle_build(sources)
+        click.echo(f"Times are those of {sources.workspace.lake.timezone}.")
         for job in job_service.list_jobs(operator(), sources, limit):
-            click.echo(
-                f"{job.created_at:%Y-%m-%d %H:%M}  {job.state_label:<10} {job.label} {job.subject}  {job.message}"
-            )
+            at = f"{_local(sources, job.created_at):%Y-%m-%d %H:%M}"
+            click.echo(f"{at}  {job.state_label:<10} {job.label} {job.subject}  {job.message}")
 
 
 # ── people ────────────────────────────────────────────────────────────────────────────────────────
@@ -146,7 +150,13 @@ def user() -> None:
 @click.argument("email")
 @click.option("--name", required=True, help="The person's name.")
 @click.option("--role", required=True, help="A role of access.yml.")
-@click.option("--attribute", "attributes", multiple=True, metavar="NAME=VALUE[,VALUE]", help="May be repeated.")
+@click.option(
+    "--attribute",
+    "attributes",
+    multiple=True,
+    metavar="NAME=VALUE[,VALUE]",
+    help="What row rules compare with, such as territory=North; may be repeated.",
+)
 def user_add(email: str, name: str, role: str, attributes: tuple[str, ...]) -> None:
     """Add a person and show a one-time password, once."""
     from services import instance, people
@@ -156,7 +166,10 @@ def user_add(email: str, name: str, role: str, attributes: tuple[str, ...]) -> N
     with _sources() as sources:
         held = dict(_attribute(one) for one in attributes)
         password = people.add_person(operator(), sources, email=email, name=name, role=role, attributes=held)
+        rowless = people.rowless(operator(), sources, email)
     click.echo(f"{email} may sign in with the one-time password {password}")
+    if rowless:
+        click.echo(f"{rowless} Assign it on the page People.")
 
 
 @user.command("list")
@@ -241,9 +254,15 @@ def audit(act: str, person: str) -> None:
 
     with _sources() as sources:
         page = audit_service.events(operator(), sources, audit_service.AuditQuery(act=act, person=person))
+        if not page.lines:
+            click.echo("No event matches." if act or person else "Nothing is recorded yet.")
+            return
+        click.echo(f"Times are those of {sources.workspace.lake.timezone}.")
         for e in page.lines:
             denied = "" if e.allowed else f"DENIED {e.reason}"
-            click.echo(f"{e.at:%Y-%m-%d %H:%M:%S}  {e.person:<36} {e.act:<18} {e.resource} {denied}".rstrip())
+            click.echo(
+                f"{_local(sources, e.at):%Y-%m-%d %H:%M:%S}  {e.person:<36} {e.act:<18} {e.resource} {denied}".rstrip()
+            )
 
 
 @cli.command(hidden=True)
@@ -301,6 +320,11 @@ def _sources() -> Iterator[Sources]:
         yield sources
     finally:
         sources.close()
+
+
+def _local(sources: Sources, at: datetime) -> datetime:
+    """A moment on the workspace's clock, as the pages show it."""
+    return at.astimezone(ZoneInfo(sources.workspace.lake.timezone))
 
 
 def _work(sources: Sources, *jobs: tuple[str, str]) -> None:

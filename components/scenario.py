@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REACHES = (0.1, 0.25, 0.5, 1.0)
 ARROW = 0.04
+TOGETHER = "A change moves other reasons too: its own bar below is only a part of what it did."
 
 
 def now_and_then(answer: WhatIf) -> Component:
@@ -69,6 +70,7 @@ def reasons(answer: WhatIf, *, open_: bool) -> Component:
     key = [html.Span(className="ll-wi-key is-today"), "today", html.Span(className="ll-wi-key"), "with your changes"]
     drawn: list[Component] = [
         html.H2("All reasons, side by side" if both else "All reasons today"),
+        *([html.P(TOGETHER, className="ll-soft ll-small")] if both else []),
         html.P(key if both else "Your changes will show beside them.", className="ll-soft ll-small ll-wi-keys"),
         html.Div(short, role="group", **{"aria-label": "Reasons today and with your changes"}),
     ]

@@ -32,6 +32,8 @@ class Lines:
 def run(settings: Settings, show: Progress) -> None:
     """Build what is missing; a finished demo is left alone at once. Raises ``services.locks.Taken``."""
     if demo_build.is_built(settings):
+        with closing(open_sources(settings)) as sources:
+            jobs.settle_built(sources)
         return
     with locks.held(settings.instance, locks.BUILD), closing(open_sources(settings)) as sources:
         jobs.begin_build(sources)

@@ -76,7 +76,7 @@ def campaign_card(trained: Trained, test: pd.DataFrame) -> dict[str, Any]:
     whole = _tested(test, test.redeemed, score=scores(trained, test), rule=test.coupons_used)
     largest = (test.campaign_id == LARGEST).to_numpy()
     new = (test.coupons_used == 0).to_numpy()
-    first, new_first = "Redemptions in the first 200", "Redemptions in the first 200 without a coupon before"
+    first, new_first = "Redemptions in the first 200", "Redemptions in the first 200 of those without a coupon before"
     parts = [
         (whole.part(largest), Asked("first_200", f"{first}, campaign {LARGEST}", cards.in_first)),
         (whole, Asked("auc", "Ranking (AUC), four later campaigns", cards.auc)),

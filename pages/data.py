@@ -39,7 +39,8 @@ def _scope(found: Catalogue) -> list[str]:
     return [
         found.name,
         f"As of {wording.day(found.as_of)}" + (", the newest day of the data" if found.data_clock else ""),
-        f"{len(found.datasets)} datasets" + (f", {waiting} not published yet" if waiting else ""),
+        f"{len(found.datasets)} {'dataset' if len(found.datasets) == 1 else 'datasets'}"
+        + (f", {waiting} not published yet" if waiting else ""),
         f"{stale} older than promised" if stale else "",
         f"{held} {'file' if held == 1 else 'files'} held back" if held else "",
     ]

@@ -227,7 +227,11 @@ def create(
     hashed = hash_password(password)
     with sources.store.begin() as session:
         if people.by_email(session, email) is not None:
-            raise InvalidField("email", f"{email.strip()} is already there.", next_step="Edit that person instead.")
+            raise InvalidField(
+                "email",
+                f"{email.strip()} is already there.",
+                next_step="An administrator changes people on the page People.",
+            )
         made = people.add(
             session, email=email, name=name, role=role, attributes=dict(attributes),
             password_hash=hashed, created_at=sources.clock(), demo=demo,

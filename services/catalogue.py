@@ -242,7 +242,7 @@ def _detail(
 
 def _promise(about: Dataset) -> str:
     if about.freshness is None or not about.time:
-        return "No promise: it changes when its file does."
+        return "None: it changes when its file does."
     days = f"{about.freshness} day{'' if about.freshness == 1 else 's'}"
     return f"The newest row is at most {days} old."
 

@@ -251,16 +251,17 @@ def _detail(reason: Reason) -> str:
     return f"{reason.label}: {reason.value}.{usual_} {reason.points_text}"
 
 
-def score_shown(model: ModelUse, score: float, lake: LakeFile) -> Shown:
+def score_shown(model: ModelUse, score: float, lake: LakeFile, least: int | None = None) -> Shown:
     """A score as people read it: "72 %" for a probability, an amount with its unit for a prediction.
 
     A score just below a band's limit is not rounded up to it: 39.96 % is no "40 %" where a band begins there.
+    ``least`` are the decimals that a probability has at least, where it stands beside a difference that has as many.
     """
     unit = "percent" if model.task == "classification" else model.unit
-    said = wording.shown(score, unit, None, lake)
+    said = wording.shown(score, unit, least if model.task == "classification" else None, lake)
     if model.task != "classification":
         return said
-    for decimals in (None, 1, 2, 3):
+    for decimals in (least, 1, 2, 3):
         said = wording.shown(score, unit, decimals, lake)
         rounded = round(score, 2 + (decimals if decimals is not None else 0 if score >= 0.0995 else 1))
         if not any(score < band.at_least <= rounded for band in model.bands):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import socket
 import tempfile
@@ -29,9 +30,12 @@ def check_writable(settings: Settings) -> None:
         with tempfile.TemporaryFile(dir=settings.instance):
             pass
     except OSError as problem:
+        file = isinstance(problem, FileExistsError | NotADirectoryError)
+        step = "It is a file" if file else "Change its rights"
+        joint = ": set" if file else ", or set"
         raise InstanceProblem(
             f"{settings.instance} must be a folder that can be written to ({problem.strerror or problem}). "
-            "Change its rights, or set LAKELIGHT_INSTANCE to another folder."
+            f"{step}{joint} LAKELIGHT_INSTANCE to another folder."
         ) from problem
 
 
@@ -59,10 +63,12 @@ def check_port(settings: Settings) -> None:
             tried.bind(found[4])
     except (OSError, OverflowError) as problem:
         said = getattr(problem, "strerror", None) or problem
-        raise InstanceProblem(
-            f"Port {settings.port} of {settings.host} cannot be used ({said}). "
-            f"End what runs there, or choose another one: PORT={settings.port + 1} make run."
-        ) from problem
+        step = f"End what runs there, or choose another one: PORT={settings.port + 1} make run."
+        if isinstance(problem, socket.gaierror) or getattr(problem, "errno", None) == errno.EADDRNOTAVAIL:
+            step = "This machine has no such address: set LAKELIGHT_HOST to one of its own, such as 127.0.0.1."
+        elif isinstance(problem, PermissionError):
+            step = "Choose a port from 1024 on: PORT=8050 make run."
+        raise InstanceProblem(f"Port {settings.port} of {settings.host} cannot be used ({said}). {step}") from problem
 
 
 def is_ready(settings: Settings) -> bool:

@@ -192,6 +192,14 @@ def end_build(sources: Sources, problem: str = "") -> None:
         job_log.change(session, BUILD, finished_at=sources.clock(), **facts)
 
 
+def settle_built(sources: Sources) -> None:
+    """Nothing is left to prepare: a row that says otherwise, of a process that was killed at its end, is closed."""
+    with sources.store.read() as session:
+        job = job_log.get(session, BUILD)
+    if job is not None and job.state != "done" and not locks.is_taken(sources.settings.instance, locks.BUILD):
+        end_build(sources)
+
+
 def settle_build(sources: Sources) -> None:
     """Close the preparation's row where its process was killed: nobody should wait for it.
 

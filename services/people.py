@@ -192,6 +192,20 @@ def without_rows(role: Role | None, attributes: Mapping[str, tuple[str, ...]]) -
     return tuple(sorted(a for a in needed if not attributes.get(a)))
 
 
+def rowless(viewer: Viewer, sources: Sources, email: str) -> str:
+    """Why the row rules give a person no rows, with what to do; "" where they may give some."""
+    require(viewer, "people:read")
+    with sources.store.read() as session:
+        person = people.by_email(session, email)
+    return "" if person is None else lacking_words(sources.workspace.access.roles.get(person.role), person)
+
+
+def lacking_words(role: Role | None, person: Person) -> str:
+    """The attributes that a person lacks for the rules of the role, as a sentence; "" where none is missing."""
+    lacking = without_rows(role, {k: tuple(v) for k, v in person.attributes.items()})
+    return f"{person.name} has no {' and no '.join(lacking)}, so the row rules give them no rows." if lacking else ""
+
+
 def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int) -> PersonLine:
     policy = sources.workspace.access
     held = {k: tuple(v) for k, v in person.attributes.items() if v}

@@ -19,7 +19,7 @@ from models.artefacts import ArtefactMissing
 from models.explaining import Explanation, NotAdditive
 from models.predicting import ModelProfile, Predictor
 from models.what_if import Checked, NotMovable, Response
-from services import access, audit, explanations, lead_query, leads, logs, move_counts, runs
+from services import access, audit, explanations, lead_query, leads, logs, move_counts, runs, wording
 from services import what_if_words as words
 from services.access import Viewer
 from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Unavailable
@@ -259,7 +259,8 @@ def _drawn(
         points=points,
         points_text=said,
         sentence=words.sentence(
-            (stand.why.score.text, base_band), (then.score.text, band),
+            (_score(stand, stand.base.score, points, lake), base_band),
+            (_score(stand, response.scenario.score, points, lake), band),
             points=said, changed=len(checked.changed), refused=refused,
         ),
         steps=tuple(_step(model, e.feature, e.value, sources) for e in response.effects),
@@ -324,6 +325,12 @@ def _scale(sources: Sources, asked: Asked, base: float) -> Scale:
     question = Aggregate(asked.run.scores, (Aggregated("middle", "median", "score"), Aggregated("low", "min", "score")))
     found = sources.lake.read(question, where=asked.where).to_pylist()[0]
     return words.scale(asked.model, base, found["middle"], found["low"], sources.workspace.lake)
+
+
+def _score(stand: _Stand, score: float, points: float, lake: LakeFile) -> str:
+    """A score in the sentence, with a decimal where the difference has one: they add up but for rounding."""
+    least = 1 if 0 < abs(points) < wording.WHOLE_POINTS else None
+    return explanations.score_shown(stand.asked.model, score, lake, least).text
 
 
 def _band(model: ModelUse, score: float) -> str:

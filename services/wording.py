@@ -53,12 +53,16 @@ def shown(value: Scalar, unit: str | None, decimals: int | None, lake: LakeFile)
     return Shown(value, text + tail, exact + tail)
 
 
+WHOLE_POINTS = 0.0995
+"""A difference of shares from here on is written in whole percentage points."""
+
+
 def points(share: float, lake: LakeFile) -> str:
     """A difference of shares in signed percentage points: "+21 pp"; one decimal below ten."""
     scaled = share * 100
     if abs(scaled) < 0.05:
         return f"0{NBSP}pp"
-    digits = _plain(abs(scaled), 0 if abs(scaled) >= 9.95 else 1, lake, fixed=True)
+    digits = _plain(abs(scaled), 0 if abs(share) >= WHOLE_POINTS else 1, lake, fixed=True)
     return f"{'+' if scaled > 0 else MINUS}{digits}{NBSP}pp"
 
 

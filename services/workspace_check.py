@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import Literal
 
 from data import catalogue_log, people, publications
+from data import jobs as job_log
 from data import runs as run_log
 from data.definitions import ModelUse, Role
 from data.tables import CatalogueVersion, Person, ScoreRun
 from models import scoring
 from services import jobs, locks, runs, snapshots
 from services.access import Viewer, require, viewer_of
-from services.people import without_rows
+from services.people import lacking_words
 from services.snapshots import Snapshot
 from services.sources import Sources
 
@@ -126,9 +127,10 @@ def _model(sources: Sources, name: str, use: ModelUse) -> Iterator[CheckLine]:
         known = catalogue_log.versions(session, use.registered)
         current = run_log.current(session, name)
         building = jobs.building(session)
+        reading = any(job.kind == "sync" for job in job_log.with_state(session, *job_log.OPEN))
     champion = next((v for v in known if use.alias in v.aliases), None)
     if champion is None:
-        yield _unknown(use, known, building)
+        yield _unknown(use, known, building=building, reading=reading)
     else:
         yield _admission(use, champion, use.alias)
         yield from _coverage(use, champion)
@@ -139,9 +141,11 @@ def _model(sources: Sources, name: str, use: ModelUse) -> Iterator[CheckLine]:
         yield _scores(sources, name, use, current)
 
 
-def _unknown(use: ModelUse, known: Sequence[CatalogueVersion], building: bool) -> CheckLine:
+def _unknown(use: ModelUse, known: Sequence[CatalogueVersion], *, building: bool, reading: bool) -> CheckLine:
     if building:
         return CheckLine("watch", use.label, f"{use.label} is being trained.")
+    if reading:
+        return CheckLine("watch", use.label, f"The registry is being read: {use.label} is not known yet.")
     if known:
         said = f"No version of {use.registered} carries the alias {use.alias}."
         return CheckLine("bad", use.label, said, "Set the alias in the registry, or name another one in models.yml.")
@@ -194,6 +198,9 @@ def _scores(sources: Sources, name: str, use: ModelUse, current: ScoreRun | None
 # ── people ────────────────────────────────────────────────────────────────────────────────────────
 
 
+NO_MANAGER = "Give a role in access.yml the action people:manage, and somebody that role."
+
+
 def _people(sources: Sources) -> Iterator[CheckLine]:
     roles = sources.workspace.access.roles
     with sources.store.read() as session:
@@ -204,7 +211,8 @@ def _people(sources: Sources) -> Iterator[CheckLine]:
     for person in everyone:
         yield from _person(roles, person)
     if not any("people:manage" in roles[p.role].actions for p in everyone if p.role in roles):
-        step = "Add one: `python cli.py user add EMAIL --name NAME --role ROLE`."
+        able = [name for name, role in roles.items() if "people:manage" in role.actions]
+        step = f"Add one: `python cli.py user add EMAIL --name NAME --role {able[0]}`." if able else NO_MANAGER
         yield CheckLine("bad", "Administrator", "Nobody may manage people.", step)
 
 
@@ -229,9 +237,8 @@ def _person(roles: Mapping[str, Role], person: Person) -> Iterator[CheckLine]:
         said = f"{person.name} has the role {person.role}, which access.yml does not have: they may do nothing."
         yield CheckLine("bad", person.name, said, "Give them another role.")
         return
-    lacking = without_rows(roles[person.role], {k: tuple(v) for k, v in person.attributes.items()})
-    if lacking:
-        said = f"{person.name} has no {' and no '.join(lacking)}, so the row rules give them no rows."
+    said = lacking_words(roles[person.role], person)
+    if said:
         yield CheckLine("watch", person.name, said, "Assign it on the page of the person.")
 
 
