@@ -20,7 +20,20 @@ from flask import Flask, jsonify, redirect
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from pages import MISSING, PAGES, _bundles, _download, _errors, _first, _frame, _guard, _headers, _screen, _sign_in
+from pages import (
+    MISSING,
+    PAGES,
+    _bundles,
+    _download,
+    _errors,
+    _first,
+    _frame,
+    _guard,
+    _headers,
+    _screen,
+    _sign_in,
+    _view_as,
+)
 from pages._screen import Screen
 from services.settings import Settings, from_environment, secret_key
 from services.sources import Sources, open_sources
@@ -82,6 +95,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
     _errors.add(server)
     _sign_in.add(server, lambda: screen)
     _download.add(server, screen)
+    _view_as.add(server, screen)
     _doors(server, screen)
     _guard.after_dash(app, screen)
     return app

@@ -244,11 +244,14 @@ def workspace_check() -> None:
         raise click.ClickException("The workspace needs attention: see the lines marked BAD.")
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @click.option("--act", default="", help="One kind of act, such as leads.export.")
 @click.option("--person", default="", help="One person's e-mail.")
-def audit(act: str, person: str) -> None:
+@click.pass_context
+def audit(context: click.Context, act: str, person: str) -> None:
     """Show the newest events of the audit log."""
+    if context.invoked_subcommand:
+        return
     from services import audit as audit_service
     from services.operator import operator
 
@@ -263,6 +266,19 @@ def audit(act: str, person: str) -> None:
             click.echo(
                 f"{_local(sources, e.at):%Y-%m-%d %H:%M:%S}  {e.person:<36} {e.act:<18} {e.resource} {denied}".rstrip()
             )
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Show whether every record of the audit log is what it was when it was written; names the first that is not."""
+    from services import audit_seals
+    from services.operator import operator
+
+    with _sources() as sources:
+        found = audit_seals.verify(operator(), sources)
+    if found.problem:
+        raise click.ClickException(found.problem)
+    click.echo(f"{found.sealed:,} events are sealed and unchanged; the chain is anchored up to {found.anchored:,}.")
 
 
 @cli.command(hidden=True)

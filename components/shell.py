@@ -33,8 +33,14 @@ class TrayLine:
     progress: int | None
 
 
-def frame(person: str, role_label: str, entries: Sequence[tuple[str, str]], tray: Component | None = None) -> Component:
-    """The application's frame for one person. ``entries`` are (label, address)."""
+def frame(
+    person: str,
+    role_label: str,
+    entries: Sequence[tuple[str, str]],
+    tray: Component | None = None,
+    banner: Component | None = None,
+) -> Component:
+    """The application's frame for one person. ``entries`` are (label, address); ``banner`` stands above every page."""
     links = [dcc.Link(label, href=path) for label, path in entries]
     bar = html.Header(
         [
@@ -54,6 +60,7 @@ def frame(person: str, role_label: str, entries: Sequence[tuple[str, str]], tray
         [
             html.A("Skip to content", href="#content", className="ll-skip"),
             bar,
+            banner,
             html.Main(dash.page_container, id="content", className="ll-main", tabIndex=-1),
             html.Div(id="ll-toasts", className="ll-toasts", **{"aria-live": "polite"}),
             html.Div(id="ll-sink", hidden=True),
@@ -70,6 +77,17 @@ def frame(person: str, role_label: str, entries: Sequence[tuple[str, str]], tray
         },
         defaultColorScheme="auto",
     )
+
+
+def seen_as(name: str, role_label: str) -> Component:
+    """The banner of whoever looks through somebody else's eyes, with the way back."""
+    said = [html.Strong(f"You see Lakelight as {name} does"), f" ({role_label}), read-only."]
+    return html.Aside([html.P(said), posted("Leave this view", "/view-as/end")], className="ll-seen-as", role="status")
+
+
+def posted(label: str, action: str) -> Component:
+    """A button that posts a plain form; the browser adds the form token."""
+    return html.Form(html.Button(label, type="submit"), method="POST", action=action, className="ll-leave")
 
 
 def register(app: Dash) -> None:
@@ -137,7 +155,7 @@ def tray_list(lines: Sequence[TrayLine]) -> list[Component]:
 
 
 def _menu(person: str, role_label: str) -> Component:
-    leave = html.Form(html.Button("Sign out", type="submit"), method="POST", action="/sign-out", className="ll-leave")
+    leave = posted("Sign out", "/sign-out")
     theme = [html.Span("Dark theme", className="ll-when-light"), html.Span("Light theme", className="ll-when-dark")]
     return html.Details(
         [

@@ -34,6 +34,11 @@ def touch(session: Session, id_hash: str, at: datetime) -> None:
     session.execute(update(SignInSession).where(SignInSession.id_hash == id_hash).values(last_seen_at=at))
 
 
+def look_as(session: Session, id_hash: str, person_id: int | None) -> None:
+    """From now on the session looks through the eyes of this person; None for its own."""
+    session.execute(update(SignInSession).where(SignInSession.id_hash == id_hash).values(seen_as_id=person_id))
+
+
 def end(session: Session, id_hash: str, at: datetime) -> None:
     """End one session."""
     session.execute(update(SignInSession).where(SignInSession.id_hash == id_hash).values(ended_at=at))

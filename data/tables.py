@@ -59,7 +59,10 @@ class Person(Base):
 
 
 class SignInSession(Base):
-    """A signed-in browser. The cookie carries an opaque 256-bit id; only its SHA-256 stands here."""
+    """A signed-in browser. The cookie carries an opaque 256-bit id; only its SHA-256 stands here.
+
+    ``seen_as_id`` is the person through whose eyes an administrator looks for now.
+    """
 
     __tablename__ = "sessions"
     id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -70,6 +73,7 @@ class SignInSession(Base):
     ended_at: Mapped[datetime | None]
     address: Mapped[str] = mapped_column(String(64), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
+    seen_as_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
 
 
 class SignInFailure(Base):
@@ -95,6 +99,16 @@ class AuditEvent(Base):
     allowed: Mapped[bool] = mapped_column(Boolean, default=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class AuditSeal(Base):
+    """A link of the audit log's chain: the event at a position, and the hash of everything up to it."""
+
+    __tablename__ = "audit_seals"
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    event_id: Mapped[int] = mapped_column(Integer, unique=True)
+    sealed_at: Mapped[datetime]
+    chain: Mapped[str] = mapped_column(String(64))
 
 
 class Publication(Base):

@@ -38,17 +38,18 @@ def add(server: Flask) -> None:
             return error
         broken = ("Something went wrong on our side.", "Try again in a minute.")
         sentence, step = SENTENCES.get(code, SENTENCES[400] if code < 500 else broken)
-        return _said(code, sentence, step)
+        return said(code, sentence, step)
 
     @server.errorhandler(Exception)
     def failed(_error: Exception) -> Any:
         reference = _screen.reference("request", path=request.path)
-        return _said(
+        return said(
             500, "Something went wrong on our side.", f"Tell your administrator the reference {reference}.", reference
         )
 
 
-def _said(code: int, sentence: str, step: str, reference: str = "") -> Any:
+def said(code: int, sentence: str, step: str, reference: str = "") -> Any:
+    """An answer of one sentence with what to do: JSON for scripts, a small page for people."""
     if request.path.startswith("/_") or not request.accept_mimetypes.accept_html:
         return jsonify(error=sentence, reference=reference) if reference else jsonify(error=sentence), code
     body = (

@@ -29,7 +29,8 @@ def draw(screen: Screen) -> Any:
     role = sources.workspace.access.roles.get(who.role)
     entries = [(e.label, e.path) for e in role.entries] if role and who.grants else []
     tray = shell.tray(_lines(who, sources), every_ms=EVERY_MS) if access.decide(who, "jobs:read").allowed else None
-    return shell.frame(person=who.name, role_label=who.role_label, entries=entries, tray=tray)
+    seen_as = shell.seen_as(who.seen_as_name, who.role_label) if who.seen_as else None
+    return shell.frame(person=who.name, role_label=who.role_label, entries=entries, tray=tray, banner=seen_as)
 
 
 def register(screen: Screen) -> None:

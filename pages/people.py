@@ -13,6 +13,7 @@ from components import forms, notice
 from components import page as parts
 from components.ids import Ids
 from components.listing import listing
+from components.shell import posted
 from pages import _attention
 from pages._screen import Page, Screen, pressed
 from services import access, people, wording
@@ -242,8 +243,13 @@ def _more(form: PersonForm) -> Any:
             className="ll-soft ll-small ll-panel-foot",
         )
     sessions = "session" if line.sessions == 1 else "sessions"
+    look = [
+        html.P("You see each page as they do, read-only; the log has it under both names."),
+        posted(f"See what {form.name} sees", f"/view-as/{line.id}"),
+    ]
     return html.Div(
         [
+            parts.more("See what they see", *look) if form.may_look and line.active else None,
             parts.more(
                 f"Sign out everywhere ({line.sessions} {sessions})",
                 html.P("Every browser of theirs is asked to sign in again."),

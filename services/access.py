@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from data.definitions import Column, Role, RowGroup, RowRule, Workspace
 from data.questions import And, Compare, Everything, Filter, Nothing, Or
+from data.tables import Person
 from services.errors import Forbidden
 from services.wording import listed
 
@@ -29,11 +30,17 @@ Action = Literal[
     "jobs:run",  # start a publication, a sync or a score run
     "people:read",
     "people:manage",
+    "people:view_as",  # look at the app as another person, read-only
     "policy:read",
     "audit:read",
     "workspace:check",
 ]
 ACTIONS: frozenset[str] = frozenset(get_args(Action))
+READ_ONLY: frozenset[str] = frozenset(
+    {"kpis:read", "leads:read", "what_if:run", "what_if:all_inputs", "explanations:technical", "models:read",
+     "data:read", "jobs:read", "people:read", "policy:read", "audit:read", "workspace:check"}
+)  # fmt: skip
+"""The actions that change nothing and take nothing away: what is left to whoever looks as somebody else."""
 ADDRESSES: Mapping[str, str] = {
     "/account": "",
     "/admin/access": "policy:read",
@@ -61,6 +68,7 @@ ACTION_WORDS: Mapping[str, str] = {
     "jobs:run": "Publish data, read the registry, score",
     "people:read": "See who may come in",
     "people:manage": "Add, change and disable people",
+    "people:view_as": "Look at the app as another person, read-only",
     "policy:read": "Read who may see and do what",
     "audit:read": "Read who did what",
     "workspace:check": "Check the workspace",
@@ -112,6 +120,9 @@ class Viewer:
     scopes: Mapping[str, DatasetScope]
     fingerprint: str
     session_id: str = field(default="", compare=False)
+    seen_as: str = ""
+    """The e-mail of the person through whose eyes this viewer looks, "" for their own."""
+    seen_as_name: str = ""
 
     def __hash__(self) -> int:
         return hash((self.person_id, self.fingerprint))
@@ -151,6 +162,42 @@ def viewer_of(
     )
 
 
+def viewer_of_person(workspace: Workspace, person: Person, *, session_id: str = "") -> Viewer:
+    """A person's viewer, by the role and the attributes that they hold now."""
+    return viewer_of(
+        workspace,
+        person_id=person.id,
+        name=person.name,
+        email=person.email,
+        role=person.role,
+        attributes={k: tuple(v) for k, v in person.attributes.items()},
+        session_id=session_id,
+    )
+
+
+def may_look_as(viewer: Viewer, other: Person) -> bool:
+    """May this viewer look at the app as that person?"""
+    return decide(viewer, "people:view_as").allowed and other.active and other.id != viewer.person_id
+
+
+def through_eyes_of(viewer: Viewer, other: Viewer) -> Viewer:
+    """What ``viewer`` sees who looks as ``other``: their pages, rows and masks, and nothing that changes or takes away.
+
+    Whoever looks stays who they are in the log. Nothing of the viewer's own rights is left: rights cannot add up.
+    """
+    return replace(
+        other,
+        person_id=viewer.person_id,
+        name=viewer.name,
+        email=viewer.email,
+        grants=other.grants & READ_ONLY,
+        fingerprint=hashlib.sha256(f"read only, {other.fingerprint}".encode()).hexdigest()[:32],
+        session_id=viewer.session_id,
+        seen_as=other.email,
+        seen_as_name=other.name,
+    )
+
+
 def decide(viewer: Viewer, action: str, resource: str | None = None) -> Decision:
     """May this viewer do this? ``resource`` names a dataset or a model where the action is about one."""
     if action not in ACTIONS:
@@ -167,6 +214,12 @@ def require(viewer: Viewer, action: Action, resource: str | None = None) -> None
     decision = decide(viewer, action, resource)
     if not decision.allowed:
         raise Forbidden(decision.reason, next_step="Ask an administrator if you need this.")
+
+
+def require_own_eyes(viewer: Viewer) -> None:
+    """Go on only if the viewer looks with their own eyes: what is theirs is not touched from another's view."""
+    if viewer.seen_as:
+        raise Forbidden(f"You look as {viewer.seen_as_name} now.", next_step="Leave this view first.")
 
 
 def rows(viewer: Viewer, dataset: str) -> Filter:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -21,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from data import audit_log, people, sessions
 from data.tables import Person, SignInSession
-from services.access import Viewer, viewer_of
+from services import audit
+from services.access import Viewer, may_look_as, require_own_eyes, through_eyes_of, viewer_of, viewer_of_person
 from services.errors import InvalidField, NotFound, Refusal
 from services.sources import Sources
 
@@ -120,7 +120,7 @@ def sign_out(sources: Sources, viewer: Viewer) -> None:
     """End the viewer's session; a copied cookie is worth nothing from now on."""
     with sources.store.begin() as session:
         sessions.end(session, hash_of(viewer.session_id), sources.clock())
-        _record(session, sources, viewer, act="sign_out")
+        audit.write(session, sources, viewer, "sign_out")
 
 
 def live_session(sources: Sources, session_id: str) -> Live | None:
@@ -130,9 +130,13 @@ def live_session(sources: Sources, session_id: str) -> Live | None:
     with sources.store.read() as session:
         found = sessions.live(session, hash_of(session_id))
         person = people.by_id(session, found.person_id) if found else None
+        other = people.by_id(session, found.seen_as_id) if found and found.seen_as_id else None
     if found is None or person is None or not person.active or not is_alive(sources, found):
         return None
-    return Live(_viewer(sources, person, session_id), found.last_seen_at)
+    viewer = _viewer(sources, person, session_id)
+    if other is not None and may_look_as(viewer, other):
+        viewer = through_eyes_of(viewer, viewer_of_person(sources.workspace, other))
+    return Live(viewer, found.last_seen_at)
 
 
 def viewer_for_session(sources: Sources, session_id: str) -> Viewer | None:
@@ -157,6 +161,7 @@ def is_alive(sources: Sources, row: SignInSession) -> bool:
 
 def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
     """The viewer's open sessions, this one first, and what holds for their password."""
+    require_own_eyes(viewer)
     mine = hash_of(viewer.session_id)
     with sources.store.read() as session:
         rows = [r for r in sessions.not_ended(session, viewer.person_id) if is_alive(sources, r)]
@@ -173,6 +178,7 @@ def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
 
 def end_other_sessions(viewer: Viewer, sources: Sources, key: str = "") -> int:
     """End one of the viewer's other sessions, or all of them; this one stays. Gives how many ended."""
+    require_own_eyes(viewer)
     at, mine = sources.clock(), hash_of(viewer.session_id)
     with sources.store.begin() as session:
         others = [r for r in sessions.not_ended(session, viewer.person_id) if r.id_hash != mine]
@@ -180,12 +186,13 @@ def end_other_sessions(viewer: Viewer, sources: Sources, key: str = "") -> int:
         for row in ending:
             sessions.end(session, row.id_hash, at)
         if ending:
-            _record(session, sources, viewer, act="session.end", detail={"sessions": len(ending)})
+            audit.write(session, sources, viewer, "session.end", detail={"sessions": len(ending)})
     return len(ending)
 
 
 def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str, again: str) -> None:
     """Set one's own password, proven by the current one. Other sessions end; this one goes on."""
+    require_own_eyes(viewer)
     at, key = sources.clock(), _failure_key(viewer.email, "own account")
     with sources.store.read() as session:
         person = _person(session, viewer.person_id)
@@ -204,7 +211,7 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
         changed = _person(session, viewer.person_id)
         changed.password_hash, changed.password_once = hashed, False
         sessions.end_others(session, viewer.person_id, hash_of(viewer.session_id), at)
-        _record(session, sources, viewer, act="password.change")
+        audit.write(session, sources, viewer, "password.change")
 
 
 def create(
@@ -237,7 +244,7 @@ def create(
             password_hash=hashed, created_at=sources.clock(), demo=demo,
         )  # fmt: skip
         made.password_once = once
-        _record(session, sources, by, act="person.add", resource=made.email, detail={"role": role, **attributes})
+        audit.write(session, sources, by, "person.add", made.email, detail={"role": role, **attributes})
 
 
 def check_person(sources: Sources, *, email: str, name: str, role: str, attributes: dict[str, list[str]]) -> None:
@@ -430,19 +437,14 @@ def _hashing() -> Iterator[None]:
 
 def _viewer(sources: Sources, person: Person, session_id: str) -> Viewer:
     """The viewer a person is now; one who has yet to choose a password may do nothing else."""
-    made = viewer_of(
-        sources.workspace,
-        person_id=person.id,
-        name=person.name,
-        email=person.email,
-        role="" if person.password_once else person.role,
-        attributes={k: tuple(v) for k, v in person.attributes.items()},
-        session_id=session_id,
-    )
+    made = viewer_of_person(sources.workspace, person, session_id=session_id)
     if not person.password_once:
         return made
-    role = sources.workspace.access.roles.get(person.role)
-    return replace(made, role=person.role, role_label=role.label if role else person.role)
+    none = viewer_of(
+        sources.workspace, person_id=person.id, name=person.name, email=person.email, role="",
+        attributes=made.attributes, session_id=session_id,
+    )  # fmt: skip
+    return replace(none, role=made.role, role_label=made.role_label)
 
 
 def _failure_key(email: str, address: str) -> str:
@@ -454,23 +456,3 @@ def _person(session: Session, person_id: int) -> Person:
     if found is None:
         raise NotFound("There is no such person.")
     return found
-
-
-def _record(
-    session: Session,
-    sources: Sources,
-    viewer: Viewer | None,
-    *,
-    act: str,
-    resource: str = "",
-    detail: dict[str, Any] | None = None,
-) -> None:
-    audit_log.record(
-        session,
-        at=sources.clock(),
-        person_id=viewer.person_id if viewer else None,
-        person=viewer.email if viewer else "operator",
-        act=act,
-        resource=resource,
-        detail=detail,
-    )

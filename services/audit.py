@@ -12,6 +12,8 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, urlencode
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.orm import Session
+
 from data import audit_log, people
 from data.tables import AuditEvent
 from services import parameters, wording
@@ -46,6 +48,8 @@ ACT_WORDS: Mapping[str, str] = {
     "person.disable": "Disabled a person",
     "person.sign_out": "Signed a person out",
     "person.password": "Gave a one-time password",
+    "person.view": "Looked as a person",
+    "person.view_end": "Looked as oneself again",
     "job.start": "Started a job",
     "job.cancel": "Cancelled a job",
     "job.refused": "Did not run a job",
@@ -60,6 +64,7 @@ DETAIL_WORDS: Mapping[str, str] = {
     "kind": "kind",
     "subject": "of",
     "of": "list",
+    "as": "as",
     "from": "from row",
     "role": "role",
     "name": "name",
@@ -149,21 +154,41 @@ def record(
     *,
     allowed: bool = True,
     reason: str = "",
-    detail: dict[str, Any] | None = None,
+    detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one event in a transaction of its own, for acts that write nothing else."""
     with sources.store.begin() as session:
-        audit_log.record(
-            session,
-            at=sources.clock(),
-            person_id=viewer.person_id,
-            person=viewer.email,
-            act=act,
-            resource=resource,
-            allowed=allowed,
-            reason=reason,
-            detail=detail,
-        )
+        write(session, sources, viewer, act, resource, allowed=allowed, reason=reason, detail=detail)
+
+
+def write(
+    session: Session,
+    sources: Sources,
+    viewer: Viewer | None,
+    act: str,
+    resource: str = "",
+    *,
+    allowed: bool = True,
+    reason: str = "",
+    detail: Mapping[str, Any] | None = None,
+    by: str = "operator",
+) -> None:
+    """Write one event in the transaction of its act; without a viewer it was done ``by`` the system.
+
+    Who looks through somebody else's eyes is written down under both names.
+    """
+    seen_as = {"as": viewer.seen_as} if viewer and viewer.seen_as else {}
+    audit_log.record(
+        session,
+        at=sources.clock(),
+        person_id=viewer.person_id if viewer else None,
+        person=viewer.email if viewer else by,
+        act=act,
+        resource=resource,
+        allowed=allowed,
+        reason=reason,
+        detail={**(detail or {}), **seen_as},
+    )
 
 
 def denied(viewer: Viewer, sources: Sources, act: str, resource: str, reason: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from data import jobs as job_log
-from services import job_work, jobs, schedule
+from services import audit_seals, job_work, jobs, schedule
 from services.sources import Sources
 
 log = logging.getLogger("lakelight.worker")
@@ -56,7 +56,8 @@ class Background:
                     self._close(job_id)
 
     def tick(self) -> None:
-        """Look if it is time; close what is over; start what waits."""
+        """Seal the log; look if it is time; close what is over; start what waits."""
+        self._seal()
         if self._at_work and self.engine.state(self._at_work) == "running":
             self._look_if_due()
             return
@@ -83,6 +84,12 @@ class Background:
             schedule.enqueue_due(self.sources)
         except Exception:
             log.exception("the scheduled look failed; the next one is in a minute")
+
+    def _seal(self) -> None:
+        try:
+            audit_seals.seal(self.sources)
+        except Exception:
+            log.exception("the audit log could not be sealed; it is tried again in a second")
 
     def _finished(self, job_id: str) -> None:
         if jobs.state_of(self.sources, job_id)[0] in job_log.OPEN:

@@ -20,7 +20,7 @@ from data.lake import LakeError
 from data.publication import Rejected, publication_order
 from data.tables import Job
 from services import admissions, jobs, refresh, score_runs
-from services.access import decide, viewer_of
+from services.access import decide, viewer_of_person
 from services.errors import Refusal
 from services.sources import Sources
 
@@ -134,16 +134,7 @@ def _refused(session: Session, sources: Sources, job: Job) -> str:
     person = people.by_id(session, job.owner_id)
     if person is None or not person.active:
         return "The person who asked for it has no active account any more."
-    attributes = {name: tuple(values) for name, values in person.attributes.items()}
-    viewer = viewer_of(
-        sources.workspace,
-        person_id=person.id,
-        name=person.name,
-        email=person.email,
-        role=person.role,
-        attributes=attributes,
-    )
-    decision = decide(viewer, "jobs:run")
+    decision = decide(viewer_of_person(sources.workspace, person), "jobs:run")
     return "" if decision.allowed else decision.reason
 
 

@@ -12,10 +12,10 @@ from typing import Literal, get_args
 
 from sqlalchemy.orm import Session
 
-from data import audit_log, people
 from data import jobs as job_log
+from data import people
 from data.tables import Job
-from services import locks
+from services import audit, locks
 from services.access import Viewer, require
 from services.errors import InvalidQuery, NotFound
 from services.sources import Sources
@@ -71,7 +71,7 @@ def start(viewer: Viewer, sources: Sources, kind: str, subject: str = "") -> str
         if running is not None:
             return running.id
         job_id = _create(session, sources, kind=kind, subject=subject, viewer=viewer)
-        _audit(session, sources, viewer, "job.start", job_id, detail={"kind": kind, "subject": subject})
+        audit.write(session, sources, viewer, "job.start", job_id, detail={"kind": kind, "subject": subject})
     return job_id
 
 
@@ -86,7 +86,7 @@ def cancel(viewer: Viewer, sources: Sources, job_id: str) -> None:
             raise InvalidQuery("Only a waiting or running job can be cancelled.")
         said = f"Cancelled by {viewer.name}."
         job_log.change(session, job_id, state="cancelled", message=said, finished_at=sources.clock())
-        _audit(session, sources, viewer, "job.cancel", job_id, detail={"kind": job.kind, "subject": job.subject})
+        audit.write(session, sources, viewer, "job.cancel", job_id, detail={"kind": job.kind, "subject": job.subject})
 
 
 def list_jobs(viewer: Viewer, sources: Sources, limit: int = 100) -> tuple[JobLine, ...]:
@@ -106,7 +106,7 @@ def enqueue(sources: Sources, kind: str, subject: str = "", *, job_id: str = "",
         if job_id and job_log.get(session, job_id) is not None:
             return job_id
         made = _create(session, sources, kind=kind, subject=subject, job_id=job_id)
-        _audit(session, sources, None, "job.start", made, detail={"kind": kind, "subject": subject}, by=by)
+        audit.write(session, sources, None, "job.start", made, detail={"kind": kind, "subject": subject}, by=by)
     return made
 
 
@@ -175,7 +175,7 @@ def begin_build(sources: Sources) -> None:
         job = job_log.get(session, BUILD) or job_log.create(session, id=BUILD, kind=BUILD, subject="", at=at)
         job.state, job.progress, job.message = "running", 0, "The demo is being prepared."
         job.created_at, job.started_at, job.finished_at = at, at, None
-        _audit(session, sources, None, "job.start", BUILD, detail={"kind": BUILD})
+        audit.write(session, sources, None, "job.start", BUILD, detail={"kind": BUILD}, by=SYSTEM)
 
 
 def tell_build(sources: Sources, progress: int, message: str) -> None:
@@ -244,27 +244,6 @@ def _create(
     )
     job.message = "Waits for the worker."
     return job.id
-
-
-def _audit(
-    session: Session,
-    sources: Sources,
-    viewer: Viewer | None,
-    act: str,
-    job_id: str,
-    *,
-    detail: dict[str, str],
-    by: str = SYSTEM,
-) -> None:
-    audit_log.record(
-        session,
-        at=sources.clock(),
-        person_id=viewer.person_id if viewer else None,
-        person=viewer.email if viewer else by,
-        act=act,
-        resource=job_id,
-        detail=detail,
-    )
 
 
 def _line(job: Job, owner: str, *, may_run: bool) -> JobLine:

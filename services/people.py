@@ -14,10 +14,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from data import audit_log, people, sessions
+from data import people, sessions
 from data.definitions import Role
 from data.tables import Person
-from services import accounts
+from services import accounts, audit
 from services.access import Viewer, require
 from services.errors import InvalidField, InvalidQuery, NotFound
 from services.sources import Sources
@@ -61,6 +61,7 @@ class PersonForm:
     attributes: tuple[AttributeChoice, ...]
     seen: str
     may_manage: bool
+    may_look: bool
 
 
 def list_people(viewer: Viewer, sources: Sources) -> tuple[PersonLine, ...]:
@@ -76,15 +77,16 @@ def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
     require(viewer, "people:read")
     policy = sources.workspace.access
     roles = tuple((name, role.label) for name, role in policy.roles.items())
-    may = "people:manage" in viewer.grants
+    may, look = "people:manage" in viewer.grants, "people:view_as" in viewer.grants
     if not person_id:
-        return PersonForm(0, None, "", "", roles, _choices(sources, {}), "", may)
+        return PersonForm(0, None, "", "", roles, _choices(sources, {}), "", may, False)
     with sources.store.read() as session:
         person = _person(session, person_id)
         open_ = [r for r in sessions.not_ended(session, person_id) if accounts.is_alive(sources, r)]
     line = _line(viewer, sources, person, len(open_))
     held = {k: tuple(v) for k, v in person.attributes.items()}
-    return PersonForm(person.id, line, person.name, person.role, roles, _choices(sources, held), _seen(person), may)
+    choices = _choices(sources, held)
+    return PersonForm(person.id, line, person.name, person.role, roles, choices, _seen(person), may, look)
 
 
 def add_person(
@@ -137,7 +139,7 @@ def change_person(
         if not changed:
             return
         person.name, person.role, person.attributes = name.strip(), role, dict(wanted)
-        _record(session, viewer, sources, "person.change", person, detail=changed)
+        audit.write(session, sources, viewer, "person.change", person.email, detail=changed)
 
 
 def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -> None:
@@ -151,7 +153,7 @@ def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -
             _keep_a_manager(session, sources, person)
             sessions.end_all(session, person_id, sources.clock())
         person.active = active
-        _record(session, viewer, sources, "person.enable" if active else "person.disable", person)
+        audit.write(session, sources, viewer, "person.enable" if active else "person.disable", person.email)
 
 
 def end_sessions(viewer: Viewer, sources: Sources, person_id: int) -> int:
@@ -163,7 +165,7 @@ def end_sessions(viewer: Viewer, sources: Sources, person_id: int) -> int:
         person = _person(session, person_id)
         open_ = sum(accounts.is_alive(sources, r) for r in sessions.not_ended(session, person_id))
         sessions.end_all(session, person_id, sources.clock())
-        _record(session, viewer, sources, "person.sign_out", person, detail={"sessions": open_})
+        audit.write(session, sources, viewer, "person.sign_out", person.email, detail={"sessions": open_})
         return open_
 
 
@@ -180,7 +182,7 @@ def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
             raise InvalidQuery("The password of a demo account cannot be changed.")
         person.password_hash, person.password_once = hashed, True
         sessions.end_all(session, person_id, sources.clock())
-        _record(session, viewer, sources, "person.password", person)
+        audit.write(session, sources, viewer, "person.password", person.email)
     return password
 
 
@@ -277,23 +279,3 @@ def _person(session: Session, person_id: int) -> Person:
     if found is None:
         raise NotFound("There is no such person.")
     return found
-
-
-def _record(
-    session: Session,
-    viewer: Viewer,
-    sources: Sources,
-    act: str,
-    person: Person,
-    *,
-    detail: Mapping[str, object] | None = None,
-) -> None:
-    audit_log.record(
-        session,
-        at=sources.clock(),
-        person_id=viewer.person_id,
-        person=viewer.email,
-        act=act,
-        resource=person.email,
-        detail=dict(detail or {}),
-    )

@@ -10,7 +10,16 @@ from data import people
 from data.definitions import Masks, Role, RowGroup, Workspace
 from data.tables import Person
 from services import row_counts
-from services.access import ACTION_WORDS, DatasetScope, Viewer, action_words, require, rule_words, viewer_of
+from services.access import (
+    ACTION_WORDS,
+    DatasetScope,
+    Viewer,
+    action_words,
+    require,
+    rule_words,
+    viewer_of,
+    viewer_of_person,
+)
 from services.errors import NotFound, NotReady
 from services.snapshots import snapshot
 from services.sources import Sources
@@ -122,7 +131,7 @@ def rights_of(viewer: Viewer, sources: Sources, person_id: int) -> PersonRights:
         active=person.active,
         held=tuple((known.attributes[k].label, ", ".join(v)) for k, v in held.items()),
         actions=tuple(action_words(a) for a in known.roles[person.role].actions) if person.role in known.roles else (),
-        datasets=own_rights(sources, _as_viewer(sources, person)),
+        datasets=own_rights(sources, viewer_of_person(sources.workspace, person)),
         note=_note(person),
     )
 
@@ -209,17 +218,6 @@ def _dataset(sources: Sources, name: str, scope: DatasetScope) -> DatasetRights:
         total=total,
         reason=scope.reason,
         hidden=tuple(column.label for c, column in about.columns.items() if c in scope.hidden),
-    )
-
-
-def _as_viewer(sources: Sources, person: Person) -> Viewer:
-    return viewer_of(
-        sources.workspace,
-        person_id=person.id,
-        name=person.name,
-        email=person.email,
-        role=person.role,
-        attributes={k: tuple(v) for k, v in person.attributes.items()},
     )
 
 

@@ -41,6 +41,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("lake", "folder", "<instance>/lake/raw", "The raw lake that publication reads."),
     Setting("registry", "url", "sqlite:///<instance>/registry/mlflow.db", "The MLflow registry."),
     Setting("database", "url", "sqlite:///<instance>/app.db", "The app database."),
+    Setting("audit_anchor", "file", "<instance>/audit.anchor", "Anchors of the audit log's chain; best elsewhere."),
     Setting("host", "text", "127.0.0.1", "The address the web process listens on."),
     Setting("port", "number", "8050", "The port the web process listens on; PORT is heard as well."),
     Setting(
@@ -73,6 +74,7 @@ class Settings:
     lake: Path
     registry: str
     database: str
+    audit_anchor: Path
     host: str = "127.0.0.1"
     port: int = 8050
     demo: bool = False
@@ -107,6 +109,7 @@ class Settings:
             "lake": instance / "lake" / "raw",
             "registry": f"sqlite:///{instance / 'registry' / 'mlflow.db'}",
             "database": f"sqlite:///{instance / 'app.db'}",
+            "audit_anchor": instance / "audit.anchor",
             "demo": workspace.resolve() == DEMO_WORKSPACE,
         }
         return cls(instance=instance, workspace=workspace, **(defaults | values))
@@ -182,7 +185,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 
 
 def _read(setting: Setting, text: str) -> Any:
-    if setting.kind == "folder":
+    if setting.kind in ("folder", "file"):
         return Path(text).expanduser()
     if setting.kind == "number":
         if not text.isdecimal() or not 0 < int(text) < 1_000_000:

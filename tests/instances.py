@@ -50,6 +50,7 @@ def settings_of(instance: Path, workspace: Path, **others: Any) -> Settings:
         lake=instance / "lake" / "raw",
         registry=f"sqlite:///{instance / 'registry' / 'mlflow.db'}",
         database=f"sqlite:///{instance / 'app.db'}",
+        audit_anchor=instance / "audit.anchor",
         secret_key=KEY,
         **others,
     )

@@ -172,3 +172,23 @@ def test_another_session_is_ended_from_ones_account(page_of, bakery_served):
     there.page.wait_for_url("**/sign-in?next=*")
     here.open("/account")
     here.well()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_an_administrator_looks_through_a_seller_s_eyes_and_comes_back(page_of, bakery_served, width):
+    admin = page_of(bakery_served, "hauswart", width=width)
+    page = admin.page
+    admin.open("/admin/people")
+    page.get_by_role("link", name="aussendienst", exact=True).click()
+    page.get_by_text("See what they see", exact=True).click()
+    page.get_by_role("button", name="See what aussendienst sees").click()
+    page.wait_for_url("**/leads**")
+    page.get_by_text("You see Lakelight as aussendienst does").wait_for()
+    admin.settle()
+    assert page.locator(".ll-nav a").all_inner_texts() == ["Besuche"]
+    assert not page.locator("#leads-export").is_visible()
+    assert violations(admin) == []
+    page.get_by_role("button", name="Leave this view").click()
+    page.wait_for_url("**/admin/people")
+    assert page.locator(".ll-seen-as").count() == 0
+    admin.well()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import socket
 import subprocess
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 
 import cli
-from services import locks, running
+from data.tables import AuditEvent
+from services import audit_seals, locks, running
 from services.settings import DEMO_WORKSPACE, ROOT
 from tests.bakery import build
+from tests.instances import open_bakery_sources
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -238,3 +241,18 @@ def test_the_terminal_starts_without_the_heavy_libraries():
 
 def test_the_page_of_commands_is_made_from_them():
     assert (ROOT / "docs/reference/cli.md").read_text() == cli.reference_markdown()
+
+
+def test_the_audit_log_is_verified_and_the_first_changed_record_named(started: Run, tmp_path: Path):
+    sources = open_bakery_sources(tmp_path / "instance")
+    audit_seals.seal(sources)
+    code, out, _ = started("audit", "verify")
+    assert code == 0 and re.fullmatch(r"\d+ events are sealed and unchanged; the chain is anchored up to \d+\.\n", out)
+    with sources.store.begin() as session:
+        session.get(AuditEvent, 2).person = "nobody"
+    code, out, err = started("audit", "verify")
+    assert (code, out) == (1, "") and "Event 2, its place or its seal was changed." in err
+
+
+def test_a_filter_that_nothing_matches_says_so(started: Run):
+    assert started("audit", "--act", "no.such") == (0, "No event matches.\n", "")

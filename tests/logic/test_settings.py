@@ -29,6 +29,7 @@ def test_without_a_variable_everything_is_at_its_default():
         lake=ROOT / "instance" / "lake" / "raw",
         registry=f"sqlite:///{ROOT / 'instance' / 'registry' / 'mlflow.db'}",
         database=f"sqlite:///{ROOT / 'instance' / 'app.db'}",
+        audit_anchor=ROOT / "instance" / "audit.anchor",
         demo=True,
     )
     assert (read.host, read.port) == ("127.0.0.1", 8050)

@@ -8,7 +8,7 @@ import re
 from services.audit import ACT_WORDS
 from tests.rules import code
 
-WRITERS = {"record", "_record", "denied", "_audit"}
+WRITERS = {"record", "_record", "denied", "write"}
 ACT = re.compile(r"[a-z_]+(\.[a-z_]+)?")
 
 

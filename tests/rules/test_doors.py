@@ -20,7 +20,7 @@ from tests.rules.code import modules, name, tree
 OWN = {
     "accounts.sign_in", "accounts.sign_in_demo", "accounts.sign_out", "accounts.live_session", "accounts.seen",
     "accounts.demo_accounts", "accounts.viewer_for_session", "accounts.own_account", "accounts.end_other_sessions",
-    "accounts.change_password", "policy.own_rights", "audit.denied", "audit.record",
+    "accounts.change_password", "policy.own_rights", "audit.denied", "audit.record", "view_as.stop",
 }  # fmt: skip
 """The way in and out, one's own account, and writing into the log: everybody's who is signed in, or before it."""
 FACTS = {"snapshots.snapshot", "sources.now", "kpi_waiting.sentence", "model_facts.facts_of"}
