@@ -78,6 +78,19 @@ def fail(session: Session, key: str, *, at: datetime, wait_until: datetime, agai
     found.wait_until = wait_until
 
 
+def came_from(session: Session, person_id: int, address: str) -> bool:
+    """Did this person ever sign in from this address?"""
+    wanted = select(SignInSession.id_hash).where(
+        SignInSession.person_id == person_id, SignInSession.address == address[:64]
+    )
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def forget_failures(session: Session, before: datetime) -> None:
+    """Drop counts that began and ran out before a time."""
+    session.execute(delete(SignInFailure).where(SignInFailure.first_at < before, SignInFailure.wait_until < before))
+
+
 def forgive(session: Session, key: str) -> None:
     """Forget failed sign-ins after a right one."""
     session.execute(delete(SignInFailure).where(SignInFailure.key == key))

@@ -20,7 +20,7 @@ from pages import _screen
 from pages._guard import SignedIn
 from pages._screen import Screen
 from services import accounts
-from services.accounts import SignInRefused, TooMany
+from services.accounts import SignInRefused, TooMany, TooManyFromHere
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
@@ -51,6 +51,9 @@ def add(server: Flask, screen_of: Any) -> None:
             )
         except SignInRefused as refused:
             return _page(screen, f"{refused.sentence} {refused.next_step}", email), 401
+        except TooManyFromHere as refused:
+            said = f"{refused.sentence} {refused.next_step}"
+            return _page(screen, said, email), 429, {"Retry-After": str(refused.seconds)}
         except TooMany as refused:
             return _page(screen, f"{refused.sentence} {refused.next_step}", email), 503, {"Retry-After": "5"}
         return _let_in(screen, session_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -20,9 +21,10 @@ from sqlalchemy.orm import Session
 
 from data import audit_log, people, sessions
 from data.tables import Person, SignInSession
-from services import audit
+from services import audit, sign_in_limits
 from services.access import Viewer, may_look_as, require_own_eyes, through_eyes_of, viewer_of, viewer_of_person
 from services.errors import InvalidField, NotFound, Refusal
+from services.sign_in_limits import Count
 from services.sources import Sources
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -31,9 +33,6 @@ HASHES_AT_ONCE = threading.BoundedSemaphore(2)
 MOST_AT_THE_DOOR = 4
 AT_THE_DOOR = threading.BoundedSemaphore(MOST_AT_THE_DOOR)
 LONGEST_EMAIL = 254
-FREE_FAILURES = 5
-FAILURES_COUNT_FOR = timedelta(minutes=15)
-LONGEST_WAIT = 300
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1024
 SEEN_EVERY = timedelta(seconds=30)
 SAME_REFUSAL = timedelta(minutes=1)
@@ -50,6 +49,14 @@ class SignInRefused(Refusal):
 
 class TooMany(Refusal):
     """So many passwords are being looked at that one more would keep everybody else waiting."""
+
+
+class TooManyFromHere(TooMany):
+    """Too many wrong attempts came from one address; ``seconds`` until the next one counts."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("Too many wrong attempts came from your address.", next_step="Try again in a few minutes.")
+        self.seconds = math.ceil(seconds)
 
 
 @dataclass(frozen=True)
@@ -92,19 +99,24 @@ def hash_password(password: str) -> str:
 def sign_in(sources: Sources, *, email: str, password: str, address: str, user_agent: str = "") -> str:
     """Open a session and give its opaque id. Every failure reads and costs the same (``SignInRefused``)."""
     email = email[:LONGEST_EMAIL]  # before it is counted and before it is looked up: both must mean the same person
-    at, key = sources.clock(), _failure_key(email, address)
+    at, both = sources.clock(), sign_in_limits.of_both(email, address)
     with sources.store.read() as session:
-        failed = sessions.failure(session, key)
         person = people.by_email(session, email)
-    waiting = failed is not None and failed.wait_until > at
+        from_here = sign_in_limits.wait(session, sign_in_limits.of_address(address), at)
+        waiting = sign_in_limits.wait(session, both, at) > 0
+        if sign_in_limits.is_stranger(session, person, address):
+            waiting = waiting or sign_in_limits.wait(session, sign_in_limits.of_account(email), at) > 0
+    if from_here:
+        raise TooManyFromHere(from_here)
     right = _verify(person.password_hash if person else DUMMY, password)
     if waiting or not right or person is None or not person.active:
-        _failed(sources, email, key=key, at=at, waiting=waiting)
+        counts = (both, sign_in_limits.of_address(address), sign_in_limits.of_account(email))
+        _failed(sources, email, counts, at=at, waiting=waiting)
         raise SignInRefused(
             "E-mail or password is wrong, or there were too many attempts.", next_step="Try again in a while."
         )
     _strengthen(sources, person, password)
-    return _open(sources, person, key=key, address=address, user_agent=user_agent)
+    return _open(sources, person, key=both.key, address=address, user_agent=user_agent)
 
 
 def sign_in_demo(sources: Sources, *, email: str, address: str, user_agent: str = "") -> str:
@@ -113,7 +125,9 @@ def sign_in_demo(sources: Sources, *, email: str, address: str, user_agent: str 
         person = people.by_email(session, email)
     if person is None or not person.demo or not person.active or not sources.settings.demo:
         raise SignInRefused("There is no such demo account.", next_step="Choose one of the list.")
-    return _open(sources, person, key=_failure_key(email, address), address=address, user_agent=user_agent)
+    return _open(
+        sources, person, key=sign_in_limits.of_both(email, address).key, address=address, user_agent=user_agent
+    )
 
 
 def sign_out(sources: Sources, viewer: Viewer) -> None:
@@ -159,6 +173,12 @@ def is_alive(sources: Sources, row: SignInSession) -> bool:
     return at < row.ends_at and at - row.last_seen_at <= idle
 
 
+def forget_failures(sources: Sources) -> None:
+    """Drop counts of failed sign-ins that say nothing any more."""
+    with sources.store.begin() as session:
+        sign_in_limits.forget(session, sources.clock())
+
+
 def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
     """The viewer's open sessions, this one first, and what holds for their password."""
     require_own_eyes(viewer)
@@ -193,21 +213,21 @@ def end_other_sessions(viewer: Viewer, sources: Sources, key: str = "") -> int:
 def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str, again: str) -> None:
     """Set one's own password, proven by the current one. Other sessions end; this one goes on."""
     require_own_eyes(viewer)
-    at, key = sources.clock(), _failure_key(viewer.email, "own account")
+    at, count = sources.clock(), sign_in_limits.of_both(viewer.email, "own account")
     with sources.store.read() as session:
         person = _person(session, viewer.person_id)
-        failed = sessions.failure(session, key)
+        waiting = sign_in_limits.wait(session, count, at) > 0
     if person.demo:
         raise InvalidField("new", "The password of a demo account cannot be changed.")
-    if failed is not None and failed.wait_until > at:
+    if waiting:
         raise InvalidField("current", "There were too many attempts. Try again in a few minutes.")
     _check_new(person, current=current, new=new, again=again)
     if not _verify(person.password_hash, current):
-        _failed(sources, viewer.email, key=key, at=at, waiting=False, act="password.change")
+        _failed(sources, viewer.email, (count,), at=at, waiting=False, act="password.change")
         raise InvalidField("current", "This is not your current password.")
     hashed = hash_password(new)
     with sources.store.begin() as session:
-        sessions.forgive(session, key)
+        sessions.forgive(session, count.key)
         changed = _person(session, viewer.person_id)
         changed.password_hash, changed.password_once = hashed, False
         sessions.end_others(session, viewer.person_id, hash_of(viewer.session_id), at)
@@ -388,16 +408,14 @@ def _open(sources: Sources, person: Person, *, key: str, address: str, user_agen
     return session_id
 
 
-def _failed(sources: Sources, email: str, *, key: str, at: datetime, waiting: bool, act: str = "sign_in") -> None:
+def _failed(
+    sources: Sources, email: str, counts: tuple[Count, ...], *, at: datetime, waiting: bool, act: str = "sign_in"
+) -> None:
     """Count a failure and make the next attempt wait; repeated ones during the wait stand in the log once a minute."""
     who = email.strip().lower()
     with sources.store.begin() as session:
-        known = sessions.failure(session, key)
-        again = known is not None and at - known.first_at < FAILURES_COUNT_FOR
-        count = known.count + 1 if known is not None and again else 1
-        extra = min(9, max(0, count - FREE_FAILURES))
-        wait = timedelta(seconds=min(LONGEST_WAIT, 2**extra if extra else 0))
-        sessions.fail(session, key, at=at, wait_until=at + wait, again=again)
+        for count in counts:
+            sign_in_limits.failed(session, count, at)
         if waiting and audit_log.recent(session, person=who, act=act, resource="", since=at - SAME_REFUSAL):
             return
         reason = "Too many attempts." if waiting else "Wrong e-mail or password, or the account is disabled."
@@ -445,10 +463,6 @@ def _viewer(sources: Sources, person: Person, session_id: str) -> Viewer:
         attributes=made.attributes, session_id=session_id,
     )  # fmt: skip
     return replace(none, role=made.role, role_label=made.role_label)
-
-
-def _failure_key(email: str, address: str) -> str:
-    return hashlib.sha256(f"{email.strip().lower()}|{address}".encode()).hexdigest()
 
 
 def _person(session: Session, person_id: int) -> Person:

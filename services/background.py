@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from data import jobs as job_log
-from services import audit_seals, job_work, jobs, schedule
+from services import accounts, audit_seals, job_work, jobs, schedule
 from services.sources import Sources
 
 log = logging.getLogger("lakelight.worker")
@@ -80,6 +80,7 @@ class Background:
         self._looked = now
         self.sources.store.checkpoint()
         jobs.settle_build(self.sources)
+        accounts.forget_failures(self.sources)
         try:
             schedule.enqueue_due(self.sources)
         except Exception:

@@ -269,3 +269,12 @@ def test_coming_in_being_refused_and_leaving_stand_in_the_log(own_bakery):
         events = audit_log.found(session, person=email_of("leitung"))[0][:3]
     assert [(e.act, e.allowed) for e in reversed(events)] == [("sign_in", False), ("sign_in", True), ("sign_out", True)]
     assert not any(PASSWORD in str(e.detail) + e.reason for e in events)
+
+
+def test_an_address_that_tries_many_accounts_is_told_to_wait_and_when(own_bakery):
+    client = own_bakery.client()
+    answers = [enter(client, f"nobody{number}", "a wrong password") for number in range(31)]
+    assert {a.status_code for a in answers} == {401}
+    waits = enter(client, "hauswart")
+    assert waits.status_code == 429 and 1 <= int(waits.headers["Retry-After"]) <= 2
+    assert "Too many wrong attempts came from your address." in waits.get_data(as_text=True)
