@@ -5,22 +5,28 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from dash import dcc, html
+from dash import Input, Output, State, dcc, html
 
-from components import notice, tables
+from components import forms, notice, tables
 from components import page as parts
+from components.ids import Ids
 from components.listing import listing
 from components.page import MenuItem
-from pages._screen import Page
-from services import policy
+from pages._screen import Page, Screen
+from services import policy, why
 from services.access import Viewer, action_words
-from services.errors import NotFound
+from services.errors import NotFound, Refusal
 from services.policy import DatasetRights, PersonRights, Policy, RolePolicy
 from services.sources import Sources
+from services.why import Group
+
+ids = Ids("access")
 
 
-def layout(viewer: Viewer, sources: Sources, role: str = "", person: str = "") -> Any:
-    """Roles or people at the left, as the address says; what the chosen one may on the right."""
+def layout(
+    viewer: Viewer, sources: Sources, *, role: str = "", person: str = "", dataset: str = "", key: str = ""
+) -> Any:
+    """Roles or people at the left, as the address says; on the right what one of them may, and why they see a row."""
     found = policy.policy(viewer, sources)
     by_person = bool(person)
     choices = parts.choices(
@@ -29,7 +35,7 @@ def layout(viewer: Viewer, sources: Sources, role: str = "", person: str = "") -
     )
     return [
         parts.head("Access", _scope(found), [choices] if found.people else []),
-        _people(viewer, sources, found, person) if by_person else _roles(found, role),
+        _people(viewer, sources, found, (person, dataset, key)) if by_person else _roles(found, role),
         parts.section("All roles side by side", _matrix(found)),
     ]
 
@@ -82,14 +88,31 @@ def _amount(kind: str) -> Any:
     return html.Span(words, className="ll-nowrap ll-soft" if kind == "none" else "ll-nowrap")
 
 
-def _people(viewer: Viewer, sources: Sources, found: Policy, person: str) -> Any:
+def register(screen: Screen) -> None:
+    """The question why a person sees a row."""
+
+    @screen.callback(
+        Output(ids("answer"), "children"),
+        Input(ids("ask"), "n_clicks"),
+        State(ids("person"), "data"),
+        State(ids("dataset"), "value"),
+        State(ids("key"), "value"),
+        prevent_initial_call=True,
+    )
+    def why_row(viewer: Viewer, _clicks: int, person: Any, dataset: Any, key: Any) -> Any:
+        return _answer(viewer, screen.sources, person if isinstance(person, int) else 0, str(dataset), str(key or ""))
+
+
+def _people(viewer: Viewer, sources: Sources, found: Policy, asked: tuple[str, str, str]) -> Any:
+    person, dataset, key = asked
     number = int(person) if person.isascii() and person.isdigit() and len(person) <= 9 else 0
     items = [
         MenuItem(title=name, under=role, href=_person_href(id_), chosen=id_ == number)
         for id_, name, role in found.people
     ]
     rights = policy.rights_of(viewer, sources, number)
-    return parts.split(parts.menu("People", items), _person(rights))
+    shown = [*_person(rights), _why(viewer, sources, number, dataset, key)]
+    return parts.split(parts.menu("People", items), shown)
 
 
 def _person(rights: PersonRights) -> list[Any]:
@@ -106,6 +129,51 @@ def _person(rights: PersonRights) -> list[Any]:
             _datasets(rights),
         ),
     ]
+
+
+def _why(viewer: Viewer, sources: Sources, person: int, dataset: str, key: str) -> Any:
+    """The question and, where the address asks it, its answer."""
+    datasets = sources.workspace.lake.datasets
+    chosen = dataset if dataset in datasets else next(iter(datasets))
+    options = [(name, f"{d.label}, by {' ~ '.join(d.columns[c].label for c in d.key)}") for name, d in datasets.items()]
+    return parts.section(
+        "Why do they see this row?",
+        forms.form(
+            forms.choice(ids("dataset"), "Dataset and its key", options, value=chosen, needed=True),
+            forms.text(ids("key"), "Key of the row", value=key, hint="Several key columns are joined by ~."),
+            label="Why do they see this row?",
+        ),
+        forms.buttons(forms.button(ids("ask"), "Ask")),
+        dcc.Store(id=ids("person"), data=person),
+        html.Div(
+            _answer(viewer, sources, person, dataset, key) if dataset and key else "",
+            id=ids("answer"),
+            className="ll-next",
+            **{"aria-live": "polite"},
+        ),
+    )
+
+
+def _answer(viewer: Viewer, sources: Sources, person: int, dataset: str, key: str) -> Any:
+    try:
+        found = why.row(viewer, sources, person, dataset, key)
+    except Refusal as refused:
+        return notice.message(refused.sentence, refused.next_step, "watch")
+    address = "/admin/access?" + urlencode({"person": person, "dataset": dataset, "key": key})
+    hidden = f"Hidden from them all the same: {', '.join(found.hidden)}." if found.hidden else ""
+    return [
+        html.H3(parts.status("good" if found.sees else "bad", found.sentence)),
+        *(_group(group, number, of=len(found.groups)) for number, group in enumerate(found.groups, 1)),
+        html.P([hidden, " ", dcc.Link("Link to this answer", href=address)], className="ll-soft ll-small"),
+    ]
+
+
+def _group(group: Group, number: int, *, of: int) -> Any:
+    """One group of rules: its rules with a mark each; of several groups, which one decides."""
+    said = "decides" if group.decides else "holds as well" if group.holds else "does not hold"
+    lines = [html.Li(parts.status("good" if c.holds else "bad", c.said)) for c in group.conditions]
+    head = html.P(html.Strong(f"Group {number} of {of} {said}")) if of > 1 else None
+    return html.Div([head, html.Ul(lines, className="ll-attention")])
 
 
 def _datasets(rights: PersonRights) -> Any:
@@ -142,4 +210,4 @@ def _first_person(found: Policy) -> int:
     return found.people[0][0] if found.people else 0
 
 
-page = Page("/admin/access", "Access", "policy:read", layout)
+page = Page("/admin/access", "Access", "policy:read", layout, register)

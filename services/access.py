@@ -262,8 +262,7 @@ def _scope(
 ) -> DatasetScope:
     if role is None:
         return DatasetScope(Nothing(), "The person has no known role.", frozenset())
-    named = [g for g in role.rows if dataset_name in g.datasets]
-    groups = named or [g for g in role.rows if "*" in g.datasets]
+    groups = groups_of(role, dataset_name)
     filters = [_group_filter(group, attributes) for group in groups]
     hidden = _hidden(role, dataset_name=dataset_name, workspace=workspace)
     if not filters:
@@ -278,6 +277,23 @@ def _scope(
     if not real:
         return DatasetScope(Nothing(), reason, hidden)
     return DatasetScope(real[0] if len(real) == 1 else Or(real), reason, hidden)
+
+
+def groups_of(role: Role, dataset: str) -> tuple[RowGroup, ...]:
+    """The groups of row rules that speak of a dataset: those that name it, else those of all other datasets."""
+    named = tuple(g for g in role.rows if dataset in g.datasets)
+    return named or tuple(g for g in role.rows if "*" in g.datasets)
+
+
+def conditions_of(
+    group: RowGroup, columns: Mapping[str, Column], attributes: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[str, Filter], ...]:
+    """Each rule of a group in words, with its filter for somebody who holds these attributes."""
+    held = {name: listed(sorted(values), "or") for name, values in attributes.items() if values}
+    if group.all_rows:
+        return ((group.reason, Everything()),)
+    one = [(rule_words(group.model_copy(update={"rules": (rule,)}), columns, held), rule) for rule in group.rules]
+    return tuple((said, _rule_filter(rule, attributes)) for said, rule in one)
 
 
 def _group_filter(group: RowGroup, attributes: Mapping[str, tuple[str, ...]]) -> Filter:

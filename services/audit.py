@@ -49,6 +49,7 @@ ACT_WORDS: Mapping[str, str] = {
     "person.sign_out": "Signed a person out",
     "person.password": "Gave a one-time password",
     "person.view": "Looked as a person",
+    "policy.why": "Asked why somebody sees a row",
     "person.view_end": "Looked as oneself again",
     "job.start": "Started a job",
     "job.cancel": "Cancelled a job",

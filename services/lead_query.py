@@ -8,7 +8,7 @@ nor sorted.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -132,12 +132,13 @@ def key_filter(model: ModelUse, text: str, kinds: Mapping[str, str]) -> Filter:
     parts = [unquote(p) for p in text.split("~")]
     if len(parts) != len(model.scored.key):
         raise NotFound("There is no such lead in your list.", next_step="Go back to your list.")
-    return And(
-        tuple(
-            Compare(column, "eq", typed(part, kinds.get(column, "string")))
-            for column, part in zip(model.scored.key, parts, strict=True)
-        )
-    )
+    return equal_to(model.scored.key, parts, kinds)
+
+
+def equal_to(columns: Sequence[str], parts: Sequence[str], kinds: Mapping[str, str]) -> Filter:
+    """The rows whose columns have these values, said as texts; ``NotFound`` where one is not of its column's type."""
+    pairs = zip(columns, parts, strict=True)
+    return And(tuple(Compare(column, "eq", typed(part, kinds.get(column, "string"))) for column, part in pairs))
 
 
 def typed(text: str, kind: str) -> Scalar:

@@ -192,3 +192,17 @@ def test_an_administrator_looks_through_a_seller_s_eyes_and_comes_back(page_of, 
     page.wait_for_url("**/admin/people")
     assert page.locator(".ll-seen-as").count() == 0
     admin.well()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_page_says_why_a_person_sees_a_row(page_of, bakery_served, width):
+    admin = page_of(bakery_served, "hauswart", width=width)
+    page = admin.page
+    admin.open("/admin/access")
+    page.get_by_role("link", name="By person").click()
+    page.get_by_role("link", name=re.compile("^aussendienst Aussendienst$")).click()
+    page.get_by_label("Key of the row").fill("no such key")
+    page.get_by_role("button", name="Ask").click()
+    page.get_by_text("has no row with the key no such key").wait_for()
+    assert violations(admin) == []
+    admin.well()
