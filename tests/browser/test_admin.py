@@ -200,7 +200,10 @@ def test_the_page_says_why_a_person_sees_a_row(page_of, bakery_served, width):
     page = admin.page
     admin.open("/admin/access")
     page.get_by_role("link", name="By person").click()
+    page.get_by_role("heading", name="Why do they see this row?").wait_for()
     page.get_by_role("link", name=re.compile("^aussendienst Aussendienst$")).click()
+    page.get_by_role("heading", name="aussendienst", exact=True).wait_for()
+    admin.settle()
     page.get_by_label("Key of the row").fill("no such key")
     page.get_by_role("button", name="Ask").click()
     page.get_by_text("has no row with the key no such key").wait_for()
