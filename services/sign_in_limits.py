@@ -45,9 +45,11 @@ def of_account(email: str) -> Count:
 
 
 def wait(session: Session, count: Count, at: datetime) -> float:
-    """Seconds until the next attempt counts; 0 where there is no wait."""
+    """Seconds until the next attempt counts, 0 where there is no wait; a clock set back keeps nobody out for long."""
     known = sessions.failure(session, count.key)
-    return max(0.0, (known.wait_until - at).total_seconds()) if known is not None else 0.0
+    if known is None or known.count <= count.free:
+        return 0.0
+    return min(LONGEST_WAIT, max(0.0, (known.wait_until - at).total_seconds()))
 
 
 def is_stranger(session: Session, person: Person | None, address: str) -> bool:

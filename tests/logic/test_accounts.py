@@ -130,6 +130,12 @@ def test_many_addresses_that_try_one_account_keep_strangers_out_and_not_its_owne
     assert sign_in(house, address="6.6.7.1")
 
 
+def test_a_clock_that_goes_back_keeps_nobody_out(house):
+    refused(house, password="wrong wrong wrong")
+    house.sources.clock.move(timedelta(hours=-1))
+    assert sign_in(house)
+
+
 def test_an_account_that_nobody_has_waits_like_one_that_somebody_has(house):
     for number in range(51):
         refused(house, "nobody", password="wrong wrong wrong", address=f"6.6.6.{number}")
