@@ -112,7 +112,6 @@ def _records(session: Session) -> Iterator[tuple[AuditSeal, AuditEvent | None]]:
     )
     for sealed, event in session.execute(wanted):
         yield sealed, event
-        session.expunge_all()
 
 
 def _wrong(end: Anchor, sealed: AuditSeal, event: AuditEvent | None, before: AuditEvent | None) -> str:

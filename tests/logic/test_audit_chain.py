@@ -74,6 +74,21 @@ def test_a_log_that_nobody_touched_is_whole(log):
     assert [a.position for a in log.anchors] == [3, 6, 9]
 
 
+def test_a_long_log_is_sealed_and_walked_in_parts(log):
+    with log.store.begin() as session:
+        for number in range(9, 2_500):
+            audit_log.record(
+                session, at=START + timedelta(seconds=number), person_id=1, person="a@b.example", act="lead.open",
+                resource=f"lead/{number}",
+            )  # fmt: skip
+    for _ in range(4):
+        log.seal()
+    assert [a.position for a in log.anchors] == [3, 6, 9, 1_009, 2_009, 2_500]
+    assert log.broken() is None
+    log.sql("update audit_events set person = 'c@d.example' where id = 2100")
+    assert log.broken().event_id == 2_100
+
+
 def test_the_first_link_is_the_hash_of_what_the_event_says(log):
     with log.store.read() as session:
         event = session.get(AuditEvent, 1)
