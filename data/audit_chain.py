@@ -110,8 +110,7 @@ def _records(session: Session) -> Iterator[tuple[AuditSeal, AuditEvent | None]]:
         .order_by(AuditSeal.position)
         .execution_options(yield_per=1_000)
     )
-    for sealed, event in session.execute(wanted):
-        yield sealed, event
+    yield from session.execute(wanted)
 
 
 def _wrong(end: Anchor, sealed: AuditSeal, event: AuditEvent | None, before: AuditEvent | None) -> str:

@@ -7,11 +7,13 @@ this module; it imports nothing of ours.
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+TITLE_COLUMN = re.compile(r"{(\w+)}")
 Scalar = str | int | float | bool | date | datetime | None
 Privacy = Literal["public", "internal", "personal", "sensitive"]
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
@@ -302,6 +304,11 @@ class LeadList(Definition):
     contacts: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rank_by: Literal["score", "score_times_value"] = "score"
+
+    @property
+    def titled(self) -> tuple[str, ...]:
+        """The columns that the title names, each once."""
+        return tuple(dict.fromkeys(TITLE_COLUMN.findall(self.title)))
 
 
 class Words(Definition):

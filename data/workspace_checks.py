@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -246,7 +245,7 @@ def _model_columns(at: str, model: ModelUse, scored: Dataset) -> Iterator[Proble
 def _lead_columns(lead: LeadList) -> list[tuple[str, str]]:
     named = [("lead.name", lead.name)] + [("lead.columns", c) for c in lead.columns]
     named += [("lead.contacts", c) for c in lead.contacts]
-    named += [("lead.title", c) for c in re.findall(r"{(\w+)}", lead.title)]
+    named += [("lead.title", c) for c in lead.titled]
     once = (("by", lead.by), ("place", lead.place), ("order_lists_by", lead.order_lists_by))
     return named + [(f"lead.{key}", column) for key, column in once if column]
 

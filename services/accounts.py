@@ -179,13 +179,21 @@ def forget_failures(sources: Sources) -> None:
         sign_in_limits.forget(session, sources.clock())
 
 
+def person_of(session: Session, person_id: int) -> Person:
+    """A person by id. Raises ``NotFound``."""
+    found = people.by_id(session, person_id)
+    if found is None:
+        raise NotFound("There is no such person.", next_step="Choose one of the list.")
+    return found
+
+
 def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
     """The viewer's open sessions, this one first, and what holds for their password."""
     require_own_eyes(viewer)
     mine = hash_of(viewer.session_id)
     with sources.store.read() as session:
         rows = [r for r in sessions.not_ended(session, viewer.person_id) if is_alive(sources, r)]
-        person = _person(session, viewer.person_id)
+        person = person_of(session, viewer.person_id)
     lines = [
         SessionLine(
             r.id_hash[:12], browser_words(r.user_agent), r.address, r.created_at, r.last_seen_at, r.id_hash == mine
@@ -215,7 +223,7 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
     require_own_eyes(viewer)
     at, count = sources.clock(), sign_in_limits.of_both(viewer.email, "own account")
     with sources.store.read() as session:
-        person = _person(session, viewer.person_id)
+        person = person_of(session, viewer.person_id)
         waiting = sign_in_limits.wait(session, count, at) > 0
     if person.demo:
         raise InvalidField("new", "The password of a demo account cannot be changed.")
@@ -228,7 +236,7 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
     hashed = hash_password(new)
     with sources.store.begin() as session:
         sessions.forgive(session, count.key)
-        changed = _person(session, viewer.person_id)
+        changed = person_of(session, viewer.person_id)
         changed.password_hash, changed.password_once = hashed, False
         sessions.end_others(session, viewer.person_id, hash_of(viewer.session_id), at)
         audit.write(session, sources, viewer, "password.change")
@@ -403,7 +411,7 @@ def _open(sources: Sources, person: Person, *, key: str, address: str, user_agen
                 user_agent=user_agent[:200],
             ),
         )
-        _person(session, person.id).last_sign_in_at = at
+        person_of(session, person.id).last_sign_in_at = at
         audit_log.record(session, at=at, person_id=person.id, person=person.email, act="sign_in")
     return session_id
 
@@ -428,7 +436,7 @@ def _strengthen(sources: Sources, person: Person, password: str) -> None:
         with _hashing():
             hashed = HASHER.hash(password)
         with sources.store.begin() as session:
-            _person(session, person.id).password_hash = hashed
+            person_of(session, person.id).password_hash = hashed
 
 
 def _verify(hashed: str, password: str) -> bool:
@@ -463,10 +471,3 @@ def _viewer(sources: Sources, person: Person, session_id: str) -> Viewer:
         attributes=made.attributes, session_id=session_id,
     )  # fmt: skip
     return replace(none, role=made.role, role_label=made.role_label)
-
-
-def _person(session: Session, person_id: int) -> Person:
-    found = people.by_id(session, person_id)
-    if found is None:
-        raise NotFound("There is no such person.")
-    return found

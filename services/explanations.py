@@ -24,7 +24,6 @@ from services.access import Viewer
 from services.wording import Shown
 
 FOLDED_VISIBLE = 3
-STORED_EPSILON = explaining.FLOAT32
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def stored(row: Mapping[str, Any], model: ModelUse, *, margin: float, score: flo
         margin=margin,
         score=score,
         link="logit" if row["explanation_link"] == "logit" else "identity",
-        epsilon=STORED_EPSILON,
+        epsilon=explaining.FLOAT32,
         exact=method.startswith("exact"),
         method=method,
     )
@@ -341,7 +340,7 @@ def _other(count: int, contribution: float, points: float, *, model: ModelUse, l
 
 def _sentence(score: Shown, reasons: tuple[Reason, ...], lake: LakeFile) -> str:
     """As in: 72 %, mainly because of A (+21 pp) and B (+9 pp); held back by C (−9 pp)."""
-    told = [(r.raises, f"{_inside(r.phrase, lake)} ({r.points_text})") for r in _told(reasons)]
+    told = [(r.raises, f"{wording.inside(r.phrase, lake)} ({r.points_text})") for r in _told(reasons)]
     ups, downs = [words for raises, words in told if raises], [words for raises, words in told if not raises]
     parts = [score.text]
     if ups:
@@ -355,12 +354,3 @@ def _told(reasons: tuple[Reason, ...]) -> list[Reason]:
     """The reasons that a sentence names: two that raise and one that lowers."""
     named = [r for r in reasons if r.feature]
     return [r for r in named if r.raises][:2] + [r for r in named if r.contribution < 0][:1]
-
-
-def _inside(phrase: str, lake: LakeFile) -> str:
-    """A phrase inside an English sentence: its first letter small unless the word is all capitals. Other languages
-    keep it: their nouns may be large.
-    """
-    if phrase[:2].isupper() or not lake.locale.lower().startswith("en"):
-        return phrase
-    return phrase[:1].lower() + phrase[1:]

@@ -19,7 +19,7 @@ from data.metric_plan import one_of
 from data.metrics import known_days
 from data.periods import Span
 from data.questions import Aggregate, Aggregated, Filter, Group, Nothing, Table
-from services import access, kpi_waiting, snapshots
+from services import access, kpi_waiting, snapshots, wording
 from services import kpi_words as words
 from services.access import Viewer
 from services.errors import InvalidQuery, Unavailable
@@ -196,7 +196,7 @@ def trouble(desk: Desk, metric: str) -> Problem | None:
     fitting = offered_dimensions(desk.viewer, desk.book, metric)
     for dimension, _ in desk.chosen:
         if dimension not in fitting:
-            word = words.inside(desk.book.metrics.dimensions[dimension].label, desk.book.lake)
+            word = wording.inside(desk.book.metrics.dimensions[dimension].label, desk.book.lake)
             return Problem(f"{about.label} cannot be filtered by {word}.", "Remove the filter.", about.label, "filter")
     return None
 

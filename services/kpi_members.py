@@ -130,7 +130,7 @@ def _moved(frame: Frame, parts: dict[Scalar, float], by: float) -> Breakdown:
     title = f"{about.label} moved nowhere"
     if bars:
         of = f"of {total}" if by and 0 < bars[0].amount / by <= 1 else f"while all of it moved by {total}"
-        title = f"{bars[0].label} moved {words.inside(about.label, frame.lake)} most: {bars[0].text} {of}"
+        title = f"{bars[0].label} moved {wording.inside(about.label, frame.lake)} most: {bars[0].text} {of}"
     note = f"Parts of the change against {frame.against_label}; they add up to {total}."
     if not additive(frame.book, frame.query.metric):
         note += " A part holds both the member's own rate and its weight."
@@ -177,7 +177,7 @@ def _is_chosen(frame: Frame, member: str) -> bool:
 
 
 def _by(frame: Frame) -> str:
-    return f"by {words.inside(_dimension(frame), frame.lake)}"
+    return f"by {wording.inside(_dimension(frame), frame.lake)}"
 
 
 def _dimension(frame: Frame) -> str:

@@ -63,7 +63,7 @@ def _stopped(desk: Desk, model: Model, title: str) -> Problem | None:
     for dimension, _ in desk.chosen:
         about = desk.book.metrics.dimensions[dimension]
         if dataset not in about.datasets or about.column in desk.hidden(dataset):
-            word = words.inside(about.label, desk.book.lake)
+            word = wording.inside(about.label, desk.book.lake)
             return Problem(f"{model.use.label} cannot be filtered by {word}.", "Remove the filter.", title, "filter")
     if desk.query.as_of is not None:
         return Problem(f"{model.use.label} looks ahead from the newest day only.", "", title)

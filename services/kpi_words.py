@@ -187,13 +187,6 @@ def member_label(member: Scalar) -> str:
     return member_text(member)
 
 
-def inside(label: str, lake: LakeFile) -> str:
-    """A label in the middle of a sentence; abbreviations keep their capitals, and so do labels that are not English."""
-    if not lake.locale.startswith("en") or label[1:2].isupper():
-        return label
-    return label[:1].lower() + label[1:]
-
-
 def moved(card: Card) -> str:
     """A card's change as a verb: "rose 4.2 %"."""
     if card.change is None or card.change.word == "unchanged":
@@ -217,15 +210,15 @@ def headline(cards: Sequence[Card], driver: tuple[str, str, str] | None, period:
         driver = None
     lead = by_name[driver[0]] if driver else changed[0]
     start = "" if period.complete else f"In the first {period.days} of {period.of_days} days, "
-    name = inside(lead.label, lake) if start else lead.label
+    name = wording.inside(lead.label, lake) if start else lead.label
     said = [Phrase(start), _moved(lead, name), Phrase(f" against {lead.against}")]
     told = {lead.metric}
     if driver and all(by_name[m].change for m in driver[1:]):
         one, two = (by_name[m] for m in driver[1:])
         told |= {one.metric, two.metric}
         joint = "and" if one.change and two.change and one.change.word == two.change.word else "but"
-        said += [Phrase(": "), _moved(one, inside(one.label, lake)), Phrase(f", {joint} ")]
-        said += [_moved(two, inside(two.label, lake))]
+        said += [Phrase(": "), _moved(one, wording.inside(one.label, lake)), Phrase(f", {joint} ")]
+        said += [_moved(two, wording.inside(two.label, lake))]
     other = next((c for c in changed if c.metric not in told), None)
     if other and other.change and abs(other.change.relative or 0.0) >= WORTH_SAYING:
         said += [Phrase(". "), _moved(other, other.label), Phrase(f" to {other.value.text}")]

@@ -188,7 +188,7 @@ def _split(desk: Desk, found: Found) -> Split | Problem:
     if isinstance(total, Problem):
         return total
     if members is None:
-        word = words.inside(desk.book.metrics.dimensions[by].label, desk.book.lake) if by else "anything you may see"
+        word = wording.inside(desk.book.metrics.dimensions[by].label, desk.book.lake) if by else "anything you may see"
         return Problem(f"{label} cannot be split by {word}.", "Choose another tab.", label)
     if isinstance(members, Problem):
         return members

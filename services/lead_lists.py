@@ -5,7 +5,6 @@ A list is a question over the current score run of a model, inside the viewer's 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from data.definitions import LeadList, ModelUse
+from data.definitions import TITLE_COLUMN, LeadList, ModelUse
 from data.lake import LakeError
 from data.questions import (
     Aggregate,
@@ -35,8 +34,6 @@ from services.lead_answers import ListChoice
 from services.lead_query import Kind, LeadColumn, LeadQuery
 from services.runs import Run
 from services.sources import Sources
-
-_PLACE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -204,7 +201,7 @@ def _choices(viewer: Viewer, sources: Sources, name: str, model: ModelUse, run: 
         return [ListChoice(name, "", own.title, rows)] if rows else []
     schema = sources.lake.schema(run.scores).names
     seen = set(schema) - access.masks(viewer, model.scored.dataset)
-    said = [c for c in dict.fromkeys(_PLACE.findall(own.title)) if c in seen and c != own.by]
+    said = [c for c in own.titled if c in seen and c != own.by]
     measures = [Aggregated("n", "count"), *(Aggregated(f"said_{c}", "min", c) for c in said)]
     if own.order_lists_by in seen:
         measures.append(Aggregated("newest", "max", own.order_lists_by))
@@ -223,7 +220,7 @@ def _said(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _title(model: ModelUse, known: Mapping[str, Any]) -> str:
     """The title with its columns filled in; a column that is not known to the viewer leaves nothing behind."""
-    return " ".join(_PLACE.sub(lambda m: str(known.get(m[1], "")), list_of(model).title).split())
+    return " ".join(TITLE_COLUMN.sub(lambda m: str(known.get(m[1], "")), list_of(model).title).split())
 
 
 def _count(sources: Sources, table: Table, where: Filter) -> int:

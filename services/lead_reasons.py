@@ -18,7 +18,7 @@ from models import explaining
 from models.explaining import NotAdditive
 from models.predicting import ModelProfile
 from services import explanations, wording
-from services.explanations import STORED_EPSILON, Reason
+from services.explanations import Reason
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def explained(model: ModelUse, scored: Sequence[Mapping[str, Any]], shap: pa.Tab
         link=str(shap.column("explanation_link")[0].as_py()) if shap.num_rows else "identity",
     )
     missed = explaining.missed(made.base, made.shap, made.margin)
-    if len(missed) and not missed.max() <= STORED_EPSILON:
+    if len(missed) and not missed.max() <= explaining.FLOAT32:
         raise NotAdditive(f"A stored explanation misses its score by {missed.max():.2g}.")
     return made
 

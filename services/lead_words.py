@@ -64,7 +64,8 @@ def hidden_labels(viewer: Viewer, sources: Sources, model: ModelUse) -> tuple[st
 
 def own_key(model: ModelUse) -> tuple[str, ...]:
     """The key columns that tell the rows of one list apart."""
-    return tuple(c for c in model.scored.key if c != list_of(model).by) or model.scored.key
+    by = model.lead.by if model.lead else None
+    return tuple(c for c in model.scored.key if c != by) or model.scored.key
 
 
 def identity(sources: Sources, model: ModelUse, row: Mapping[str, Any]) -> str:

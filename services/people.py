@@ -19,7 +19,7 @@ from data.definitions import Role
 from data.tables import Person
 from services import accounts, audit
 from services.access import Viewer, require
-from services.errors import InvalidField, InvalidQuery, NotFound
+from services.errors import InvalidField, InvalidQuery
 from services.sources import Sources
 
 
@@ -81,7 +81,7 @@ def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
     if not person_id:
         return PersonForm(0, None, "", "", roles, _choices(sources, {}), "", may, False)
     with sources.store.read() as session:
-        person = _person(session, person_id)
+        person = accounts.person_of(session, person_id)
         open_ = [r for r in sessions.not_ended(session, person_id) if accounts.is_alive(sources, r)]
     line = _line(viewer, sources, person, len(open_))
     held = {k: tuple(v) for k, v in person.attributes.items()}
@@ -122,7 +122,7 @@ def change_person(
     require(viewer, "people:manage")
     wanted = _tidy(attributes)
     with sources.store.begin() as session:
-        person = _person(session, person_id)
+        person = accounts.person_of(session, person_id)
         if seen and seen != _seen(person):
             raise InvalidQuery(
                 f"{person.name} was changed by somebody else meanwhile.", next_step="Look again before you save."
@@ -148,7 +148,7 @@ def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -
     if person_id == viewer.person_id:
         raise InvalidQuery("Nobody can disable their own account.", next_step="Ask another administrator.")
     with sources.store.begin() as session:
-        person = _person(session, person_id)
+        person = accounts.person_of(session, person_id)
         if not active:
             _keep_a_manager(session, sources, person)
             sessions.end_all(session, person_id, sources.clock())
@@ -162,7 +162,7 @@ def end_sessions(viewer: Viewer, sources: Sources, person_id: int) -> int:
     if person_id == viewer.person_id:
         raise InvalidQuery("Your own sessions are on your account page.", next_step="End them there.")
     with sources.store.begin() as session:
-        person = _person(session, person_id)
+        person = accounts.person_of(session, person_id)
         open_ = sum(accounts.is_alive(sources, r) for r in sessions.not_ended(session, person_id))
         sessions.end_all(session, person_id, sources.clock())
         audit.write(session, sources, viewer, "person.sign_out", person.email, detail={"sessions": open_})
@@ -177,7 +177,7 @@ def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
     password = secrets.token_urlsafe(15)
     hashed = accounts.hash_password(password)
     with sources.store.begin() as session:
-        person = _person(session, person_id)
+        person = accounts.person_of(session, person_id)
         if person.demo:
             raise InvalidQuery("The password of a demo account cannot be changed.")
         person.password_hash, person.password_once = hashed, True
@@ -272,10 +272,3 @@ def _keep_a_manager(session: Session, sources: Sources, leaving: Person, field: 
     if leaving.role in managing and not left:
         sentence, step = "The last administrator cannot be removed.", "Add another one first."
         raise InvalidField(field, sentence, next_step=step) if field else InvalidQuery(sentence, next_step=step)
-
-
-def _person(session: Session, person_id: int) -> Person:
-    found = people.by_id(session, person_id)
-    if found is None:
-        raise NotFound("There is no such person.")
-    return found

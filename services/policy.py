@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from data import people
 from data.definitions import Masks, Role, RowGroup, Workspace
 from data.tables import Person
-from services import row_counts
+from services import accounts, row_counts
 from services.access import (
     ACTION_WORDS,
     DatasetScope,
@@ -20,7 +20,7 @@ from services.access import (
     viewer_of,
     viewer_of_person,
 )
-from services.errors import NotFound, NotReady
+from services.errors import NotReady
 from services.snapshots import snapshot
 from services.sources import Sources
 
@@ -117,9 +117,7 @@ def rights_of(viewer: Viewer, sources: Sources, person_id: int) -> PersonRights:
     """What one person may do and which rows they see, counted under their own row filters."""
     require(viewer, "policy:read")
     with sources.store.read() as session:
-        person = people.by_id(session, person_id)
-    if person is None:
-        raise NotFound("There is no such person.", next_step="Choose one of the list.")
+        person = accounts.person_of(session, person_id)
     known = sources.workspace.access
     held = {k: tuple(v) for k, v in person.attributes.items() if k in known.attributes and v}
     return PersonRights(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -19,7 +18,6 @@ from models.scoring import Scored
 
 RESERVED = ("row_id", "score", "margin", "rank_value", "band", "value")
 REPLAY_RESERVED = ("run", "run_time", "score", "baseline", "baseline_known", "outcome")
-TITLED = re.compile(r"{(\w+)}")
 
 
 class CannotScore(Exception):
@@ -94,7 +92,7 @@ def listed(use: ModelUse) -> tuple[str, ...]:
     if lead is None:
         return ()
     once = (lead.by, lead.order_lists_by, lead.name, lead.place)
-    return tuple(dict.fromkeys((*filter(None, once), *lead.contacts, *lead.columns, *TITLED.findall(lead.title))))
+    return tuple(dict.fromkeys((*filter(None, once), *lead.contacts, *lead.columns, *lead.titled)))
 
 
 def _how(scored: Scored) -> dict[str, pa.Array]:

@@ -6,11 +6,11 @@ person is disabled.
 
 from __future__ import annotations
 
-from data import people, sessions
+from data import sessions
 from services import audit
 from services.access import Viewer, may_look_as, require, viewer_of_person
-from services.accounts import hash_of
-from services.errors import InvalidQuery, NotFound
+from services.accounts import hash_of, person_of
+from services.errors import InvalidQuery
 from services.sources import Sources
 
 
@@ -18,9 +18,7 @@ def start(viewer: Viewer, sources: Sources, person_id: int) -> str:
     """Look as this person from the next request on; gives the address of their first page."""
     require(viewer, "people:view_as")
     with sources.store.begin() as session:
-        other = people.by_id(session, person_id)
-        if other is None:
-            raise NotFound("There is no such person.", next_step="Choose one of the list.")
+        other = person_of(session, person_id)
         if not may_look_as(viewer, other):
             said = "You see your own view already." if other.id == viewer.person_id else f"{other.name} is disabled."
             raise InvalidQuery(said, next_step="Choose somebody else.")

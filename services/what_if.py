@@ -14,12 +14,12 @@ from typing import Any
 from data import runs as run_log
 from data.definitions import Band, LakeFile, ModelUse, Scalar
 from data.questions import Aggregate, Aggregated, And, Compare, Everything, Filter, Or, Order, Select
-from models import what_if
+from models import explaining, what_if
 from models.artefacts import ArtefactMissing
 from models.explaining import Explanation, NotAdditive
 from models.predicting import ModelProfile, Predictor
 from models.what_if import Checked, NotMovable, Response
-from services import access, audit, explanations, lead_query, leads, logs, move_counts, runs, wording
+from services import access, audit, explanations, lead_query, lead_words, leads, logs, move_counts, runs, wording
 from services import what_if_words as words
 from services.access import Viewer
 from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Unavailable
@@ -48,7 +48,6 @@ __all__ = ["NOT_CHANGEABLE", "Control", "Fixed", "Pair", "Scale", "Start", "Star
 log = logs.logger("lakelight.what_if")
 STARTS = 3
 FOUND = 10
-STORED_EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _made(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> _St
     checked = what_if.check({}, stored, profile=profile, features=model.features, allowed=allowed)
     inputs, predictor = checked.stored, _predictor(sources, asked.run)
     base = _explained(lambda: what_if.explain(predictor, inputs, profile=profile, features=model.features))
-    if not abs(base.margin - row["margin"]) <= STORED_EPSILON * max(1.0, abs(row["margin"])):
+    if not abs(base.margin - row["margin"]) <= explaining.FLOAT32 * max(1.0, abs(row["margin"])):
         raise Unavailable(
             "The stored score of this row does not come from its stored inputs.",
             next_step="Tell your administrator: the list must be scored again.",
@@ -309,13 +308,8 @@ def _row(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> tupl
 
 def _name(sources: Sources, asked: Asked, row: Mapping[str, Any]) -> tuple[str, str]:
     """What the row is called for this viewer, and its place; its key where the name is masked or missing."""
-    about = sources.workspace.lake.datasets[asked.model.scored.dataset].columns
     by = {c.role: c.field for c in asked.columns}
-    name = str(row.get(by.get("name", "")) or "")
-    if not name:
-        split = asked.model.lead.by if asked.model.lead else None
-        own = [c for c in asked.model.scored.key if c != split] or list(asked.model.scored.key)
-        name = " · ".join(f"{about[c].label if c in about else c} {row[c]}" for c in own)
+    name = str(row.get(by.get("name", "")) or "") or lead_words.identity(sources, asked.model, row)
     return name, str(row.get(by.get("place", "")) or "")
 
 

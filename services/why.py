@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from data import people
 from data.definitions import Dataset
 from data.lake import LakeError
 from data.questions import And, Everything, Filter, Nothing, Select, Table
-from services import audit, lead_query, wording
+from services import accounts, audit, lead_query, wording
 from services.access import Viewer, conditions_of, groups_of, masks, require, viewer_of_person
 from services.errors import InvalidQuery, NotFound, Unavailable
 from services.snapshots import snapshot
@@ -50,13 +49,13 @@ def row(viewer: Viewer, sources: Sources, person_id: int, dataset: str, key: str
     """Why this person sees the row with this key; several key columns are joined by "~", escaped as in an address."""
     require(viewer, "policy:read")
     about = sources.workspace.lake.datasets.get(dataset)
+    if about is None:
+        raise NotFound(f"There is no dataset named {dataset[:60]}.", next_step="Choose one of the list.")
     with sources.store.read() as session:
-        person = people.by_id(session, person_id)
-    if person is None or about is None:
-        raise NotFound("There is no such person or dataset.", next_step="Choose one of the list.")
+        person = accounts.person_of(session, person_id)
     table = snapshot(viewer, sources, dataset).table
     wanted = _key_filter(sources, about, table, key)
-    audit.record(viewer, sources, "policy.why", f"{dataset}/{key}"[:254], detail={"of": person.email})
+    audit.record(viewer, sources, "policy.why", f"{dataset}/{key}"[:254], detail={"subject": person.email})
     if not _is_there(sources, about, table, wanted, Everything()):
         raise NotFound(f"{about.label} has no row with the key {key[:60]}.", next_step="Enter another key.")
     who, role = viewer_of_person(sources.workspace, person), sources.workspace.access.roles.get(person.role)

@@ -82,6 +82,15 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(said[:-1])} {last} {said[-1]}" if len(said) > 1 else "".join(said)
 
 
+def inside(phrase: str, lake: LakeFile) -> str:
+    """A phrase in the middle of an English sentence: its first letter small, unless an abbreviation begins it. Other
+    languages keep it: their nouns may be large.
+    """
+    if phrase[1:2].isupper() or not lake.locale.lower().startswith("en"):
+        return phrase
+    return phrase[:1].lower() + phrase[1:]
+
+
 def day(when: date | datetime) -> str:
     """A day: "31 Dec 2017"."""
     return f"{when.day}{NBSP}{MONTHS[when.month - 1]}{NBSP}{when.year}"

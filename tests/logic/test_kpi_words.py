@@ -10,7 +10,7 @@ import pytest
 from data.definitions import LakeFile, Metric, Target
 from data.metric_book import MetricBook
 from data.periods import Period, Span, period_of
-from services import kpi_waiting
+from services import kpi_waiting, wording
 from services import kpi_words as words
 from services.kpi_answers import Card, Origin
 from services.kpi_outlook import past_of
@@ -133,9 +133,9 @@ def test_the_headline_without_a_comparison_says_the_number():
 
 
 def test_labels_of_other_languages_keep_their_capitals():
-    assert words.inside("Net sales", US) == "net sales"
-    assert words.inside("AUC of sales", US) == "AUC of sales"
-    assert words.inside("Umsatz", CH) == "Umsatz"
+    assert wording.inside("Net sales", US) == "net sales"
+    assert wording.inside("AUC of sales", US) == "AUC of sales"
+    assert wording.inside("Umsatz", CH) == "Umsatz"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_each_question_is_an_act(own_bakery: House):
     with own_bakery.sources.store.read() as session:
         last = session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1)).one()
     assert (last.act, last.resource, last.detail) == (
-        "policy.why", f"abnehmer/{row['kennung']}", {"of": email_of(SELLER)}
+        "policy.why", f"abnehmer/{row['kennung']}", {"subject": email_of(SELLER)}
     )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_each_question_is_an_act(own_bakery: House):
         ("abnehmer", "999999999", "Abnehmer has no row with the key 999999999."),
         ("abnehmer", "' or 1=1 --", "Abnehmer has no row with the key ' or 1=1 --."),
         ("lieferungen", "kein Beleg", "Lieferungen has no row with the key kein Beleg."),
-        ("keine", "1", "There is no such person or dataset."),
+        ("keine", "1", "There is no dataset named keine."),
     ],
 )
 def test_what_cannot_be_asked_is_a_sentence(bakery: House, dataset: str, key: str, sentence: str):
@@ -120,6 +120,4 @@ def test_the_page_asks_and_its_address_answers(bakery: House):
     assert "aussendienst sees this Abnehmer: Tour is Nord/See." in bakery.words(
         client, f"/admin/access?person={number}&dataset=abnehmer&key={quote(key, safe='')}"
     )
-    assert "There is no such person or dataset." in bakery.words(
-        client, f"/admin/access?person={number}&dataset=x&key=1"
-    )
+    assert "There is no dataset named x." in bakery.words(client, f"/admin/access?person={number}&dataset=x&key=1")
