@@ -21,6 +21,7 @@ Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "is_null"
 Aggregation = Literal["sum", "avg", "count", "count_distinct", "median", "min", "max"]
 Direction = Literal["up", "down", "neutral"]
 Grain = Literal["day", "week", "month", "quarter", "year"]
+EventClass = Literal["sessions", "reading", "taking", "people", "work"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -395,7 +396,11 @@ class Entry(Definition):
 
 
 class Role(Definition):
-    """A named set of grants with its home, its entries in the bar, its rows and its masks."""
+    """A named set of grants with its home, its entries in the bar, its rows and its masks.
+
+    ``second_factor`` asks for a code beside the password. ``groups`` are those of the identity provider that mean
+    this role; the first role of the file that names a group somebody is in is theirs.
+    """
 
     label: str
     question: str
@@ -404,20 +409,49 @@ class Role(Definition):
     actions: tuple[str, ...]
     rows: tuple[RowGroup, ...] = ()
     masks: Masks = Masks()
+    second_factor: bool = False
+    groups: tuple[str, ...] = ()
 
 
 class Attribute(Definition):
-    """A property of a person that row rules compare with; ``values`` are those allowed."""
+    """A property of a person that row rules compare with; ``values`` are those allowed.
+
+    ``claim`` names what the identity provider says of it; without one it is kept on the page People.
+    """
 
     label: str
     values: tuple[str, ...]
+    claim: str = ""
+
+
+class StepUp(Definition):
+    """Who takes more ``rows`` than these away must have proven who they are in the last ``minutes``."""
+
+    rows: int = Field(default=1_000, ge=0)
+    minutes: int = Field(default=15, ge=1)
+
+
+class Limits(Definition):
+    """How much one person may take: exports in an hour, exported rows in a day, moves of what-ifs in a minute."""
+
+    exports_an_hour: int = Field(default=20, ge=1)
+    rows_a_day: int = Field(default=200_000, ge=1)
+    moves_a_minute: int = Field(default=600, ge=1)
 
 
 class AccessFile(Definition):
-    """``access.yml``: roles, and the attributes that people carry."""
+    """``access.yml``: roles, the attributes that people carry, limits, and how long the log is kept.
+
+    ``retention`` gives days by class of event; a class that it does not name is kept for ever. ``smallest_cell`` is
+    the fewest entities that an aggregate over more than one's own rows may speak of.
+    """
 
     attributes: dict[Name, Attribute] = {}
     roles: dict[Name, Role]
+    step_up: StepUp = StepUp()
+    limits: Limits = Limits()
+    retention: dict[EventClass, Annotated[int, Field(ge=30)]] = {}
+    smallest_cell: int = Field(default=5, ge=1)
 
 
 class Workspace(Definition):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from data.tables import Person
+from data.tables import Person, PersonState
 
 
 def by_id(session: Session, person_id: int) -> Person | None:
@@ -50,4 +50,20 @@ def add(
     )
     session.add(person)
     session.flush()
+    remember(session, person, created_at)
     return person
+
+
+def remember(session: Session, person: Person, at: datetime) -> None:
+    """Keep what the person is from now on; to be called in the transaction that changes role, attributes or active."""
+    session.add(
+        PersonState(
+            person_id=person.id, at=at, role=person.role, attributes=dict(person.attributes), active=person.active
+        )
+    )
+
+
+def state_at(session: Session, person_id: int, at: datetime) -> PersonState | None:
+    """What the person was at a moment; None before they were added."""
+    wanted = select(PersonState).where(PersonState.person_id == person_id, PersonState.at <= at)
+    return session.scalar(wanted.order_by(PersonState.at.desc(), PersonState.id.desc()).limit(1))

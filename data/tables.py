@@ -42,6 +42,8 @@ class Person(Base):
     """Somebody who may sign in. The role is a name in ``access.yml``; attributes are lists of values.
 
     ``password_once`` marks a password that somebody else chose: it opens only the page where the person sets their own.
+    ``second_factor`` is the encrypted TOTP secret, ``second_factor_step`` the last time step whose code was used, and
+    ``recovery_codes`` hashes of codes for a lost device. ``erased_at``: nothing personal is kept any more.
     """
 
     __tablename__ = "people"
@@ -56,12 +58,89 @@ class Person(Base):
     demo: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
     last_sign_in_at: Mapped[datetime | None]
+    second_factor: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    second_factor_step: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    second_factor_since: Mapped[datetime | None]
+    recovery_codes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    erased_at: Mapped[datetime | None]
+
+
+class PersonState(Base):
+    """What a person was from a moment on: kept so that what they could see on a day can be worked out later."""
+
+    __tablename__ = "person_states"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    at: Mapped[datetime]
+    role: Mapped[str] = mapped_column(String(64))
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
+class Identity(Base):
+    """Who a person is at an identity provider: its issuer and its subject, never an e-mail address."""
+
+    __tablename__ = "identities"
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    linked_at: Mapped[datetime]
+
+
+class Ticket(Base):
+    """A thing that works once and not for long: an activation or reset link, a half-done sign-in.
+
+    Whoever holds it has the secret; only its SHA-256 stands here. ``kind`` says what it is good for.
+    """
+
+    __tablename__ = "tickets"
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"), index=True)
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class UsageCount(Base):
+    """How much of a limited thing was used in a stretch of time, shared by all web processes."""
+
+    __tablename__ = "usage_counts"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    begins_at: Mapped[datetime]
+    amount: Mapped[int] = mapped_column(Integer)
+
+
+class PolicyVersion(Base):
+    """The workspace's files as they were from a moment on; a new row wherever a start finds them different."""
+
+    __tablename__ = "policy_versions"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime]
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    files: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class AccessReview(Base):
+    """Somebody looked whether a person's access is still right; ``role`` and ``attributes`` are what they looked at."""
+
+    __tablename__ = "access_reviews"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    reviewer_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    at: Mapped[datetime]
+    role: Mapped[str] = mapped_column(String(64))
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    outcome: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str] = mapped_column(Text, default="")
 
 
 class SignInSession(Base):
     """A signed-in browser. The cookie carries an opaque 256-bit id; only its SHA-256 stands here.
 
-    ``seen_as_id`` is the person through whose eyes an administrator looks for now.
+    ``seen_as_id`` is the person through whose eyes an administrator looks for now. ``method`` says how the person
+    proved who they are, ``proven_at`` when they last did.
     """
 
     __tablename__ = "sessions"
@@ -74,6 +153,8 @@ class SignInSession(Base):
     address: Mapped[str] = mapped_column(String(64), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
     seen_as_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    method: Mapped[str] = mapped_column(String(16), default="password", server_default="password")
+    proven_at: Mapped[datetime | None]
 
 
 class SignInFailure(Base):
@@ -87,7 +168,11 @@ class SignInFailure(Base):
 
 
 class AuditEvent(Base):
-    """One act: who did what to which resource, with the decision. Written in the transaction of the act."""
+    """One act: who did what to which resource, with the decision. Written in the transaction of the act.
+
+    ``salt`` keeps what is hashed from being guessed. Of an event that was emptied (its time was over, or its person
+    was erased) ``content`` keeps the hash, so that the chain still holds.
+    """
 
     __tablename__ = "audit_events"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -99,16 +184,23 @@ class AuditEvent(Base):
     allowed: Mapped[bool] = mapped_column(Boolean, default=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    salt: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    content: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    emptied_at: Mapped[datetime | None]
 
 
 class AuditSeal(Base):
-    """A link of the audit log's chain: the event at a position, and the hash of everything up to it."""
+    """A link of the audit log's chain: the event at a position, and the hash of everything up to it.
+
+    ``form`` 1 hashes the event as it stands, 2 its fixed parts and the hash of the others.
+    """
 
     __tablename__ = "audit_seals"
     position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     event_id: Mapped[int] = mapped_column(Integer, unique=True)
     sealed_at: Mapped[datetime]
     chain: Mapped[str] = mapped_column(String(64))
+    form: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
 
 class Publication(Base):

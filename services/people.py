@@ -139,6 +139,7 @@ def change_person(
         if not changed:
             return
         person.name, person.role, person.attributes = name.strip(), role, dict(wanted)
+        people.remember(session, person, sources.clock())
         audit.write(session, sources, viewer, "person.change", person.email, detail=changed)
 
 
@@ -153,6 +154,7 @@ def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -
             _keep_a_manager(session, sources, person)
             sessions.end_all(session, person_id, sources.clock())
         person.active = active
+        people.remember(session, person, sources.clock())
         audit.write(session, sources, viewer, "person.enable" if active else "person.disable", person.email)
 
 

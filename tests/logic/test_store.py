@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from data import people
-from data.store import Store
+from data.store import MIGRATIONS, Store
 from data.tables import Base, Person
 
 AT = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
@@ -199,3 +201,39 @@ def test_a_time_comes_back_aware_and_in_utc_and_sorts_as_a_time(store):
         assert first is not None and first.created_at == zurich and first.created_at.utcoffset() == timedelta(0)
         ordered = session.query(Person.email).order_by(Person.created_at).all()
     assert [e for (e,) in ordered] == ["1@x", "2@x", "0@x"]
+
+
+def test_people_of_an_older_database_have_been_what_they_are_since_they_came(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'old.db'}")
+    try:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with store.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0006")
+            connection.execute(
+                text(
+                    "insert into people (email, name, role, attributes, password_hash, active, demo, created_at) "
+                    "values ('a@x', 'A', 'seller', '{\"territory\": [\"North\"]}', 'x', 0, 0, :at)"
+                ),
+                {"at": AT.isoformat(timespec="microseconds")},
+            )
+        store.migrate()
+        with store.read() as session:
+            before, kept = people.state_at(session, 1, AT - timedelta(seconds=1)), people.state_at(session, 1, AT)
+        assert before is None and kept is not None
+        assert (kept.role, kept.attributes, kept.active) == ("seller", {"territory": ["North"]}, False)
+    finally:
+        store.close()
+
+
+def test_what_a_person_was_is_kept(store):
+    add(store, "a@x")
+    with store.begin() as session:
+        person = people.by_email(session, "a@x")
+        assert person is not None
+        person.role, person.attributes = "s", {"territory": ["South"]}
+        people.remember(session, person, AT + timedelta(days=2))
+    with store.read() as session:
+        days = [people.state_at(session, 1, AT + timedelta(days=n)) for n in (0, 1, 2, 9)]
+    assert [(d.role, d.attributes) for d in days if d] == [("r", {})] * 2 + [("s", {"territory": ["South"]})] * 2
