@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_WORKSPACE = ROOT / "demo" / "workspace"
@@ -58,7 +59,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("query_memory_mb", "number", "512", "Memory the lake may use in one process, in MB."),
     Setting("proxies", "number", "none", "Proxies in front, each adding X-Forwarded-For; else that header is ignored."),
     Setting("https", "yes or no", "no", "The app is reached over https: cookies are marked Secure and HSTS is sent."),
+    Setting("public_url", "address", "http://<host>:<port>", "The address people type: links and the way back use it."),
+    Setting(
+        "passwords", "yes or no", "yes", "People may sign in with a password; no leaves the identity provider alone."
+    ),
+    Setting("oidc_issuer", "address", "none", "The identity provider's issuer, as its discovery document says it."),
+    Setting("oidc_client_id", "text", "none", "What the identity provider calls this application."),
+    Setting("oidc_client_secret", "given secret", "none", "The secret that the identity provider gave for it."),
+    Setting("oidc_groups_claim", "text", "groups", "The claim that lists a person's groups; Role.groups maps them."),
+    Setting("oidc_label", "text", "Sign in with your company account", "The words of the button on the sign-in page."),
 )
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+YES, NO = frozenset({"1", "yes", "true", "on"}), frozenset({"0", "no", "false", "off"})
 
 
 class SettingsMistakes(Exception):
@@ -86,6 +98,13 @@ class Settings:
     query_memory_mb: int = 512
     proxies: int = 0
     https: bool = False
+    public_url: str = ""
+    passwords: bool = True
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_groups_claim: str = "groups"
+    oidc_label: str = "Sign in with your company account"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -101,6 +120,7 @@ class Settings:
                     values[setting.name] = _read(setting, said[setting.name])
                 except ValueError as problem:
                     mistakes.append(str(problem))
+        mistakes += _at_odds(said)
         if mistakes:
             raise SettingsMistakes("The settings cannot be used:\n" + "\n".join(f"  {m}" for m in mistakes))
         instance = values.pop("instance", ROOT / "instance")
@@ -127,7 +147,13 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Does the web process listen to this machine only?"""
-        return self.host in ("127.0.0.1", "::1", "localhost")
+        return self.host in LOOPBACK
+
+    @property
+    def public_address(self) -> str:
+        """The address that people type, without a slash at its end: what links and the way back are made of."""
+        host = self.host if self.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104  compared only
+        return self.public_url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def from_environment() -> Settings:
@@ -184,6 +210,35 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     return found
 
 
+def _at_odds(said: Mapping[str, str]) -> list[str]:
+    """Settings that are right one by one and wrong together."""
+    needed = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+    missing = [f"LAKELIGHT_{name.upper()}" for name in needed if name not in said]
+    if 0 < len(missing) < len(needed):
+        return [f"{' and '.join(missing)} must be set too: the identity provider needs all three settings."]
+    if missing and said.get("passwords", "").lower() in NO:
+        return ["LAKELIGHT_PASSWORDS must be yes where no identity provider is set: nobody could sign in."]
+    return []
+
+
+def _address(setting: Setting, text: str) -> str:
+    """An address of the web without anything that could send a request or a person elsewhere."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    plain = not (parts.query or parts.fragment or parts.username or "@" in parts.netloc or "?" in text or "#" in text)
+    printable = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    if parts.scheme not in ("http", "https") or not host or not plain or not printable:
+        raise ValueError(f"{setting.variable} must be an address like https://lakelight.example, got {text!r}.")
+    if setting.name == "public_url" and parts.path not in ("", "/"):
+        raise ValueError(f"{setting.variable} must name no folder, got {text!r}.")
+    if setting.name == "oidc_issuer" and parts.scheme != "https" and host not in LOOPBACK:
+        raise ValueError(f"{setting.variable} must begin with https:// where it is not this machine, got {text!r}.")
+    return text
+
+
 def _read(setting: Setting, text: str) -> Any:
     if setting.kind in ("folder", "file"):
         return Path(text).expanduser()
@@ -194,9 +249,11 @@ def _read(setting: Setting, text: str) -> Any:
             raise ValueError(f"{setting.variable} must be at most 65535, got {text!r}.")
         return int(text)
     if setting.kind == "yes or no":
-        if text.lower() not in ("1", "yes", "true", "on", "0", "no", "false", "off"):
+        if text.lower() not in YES | NO:
             raise ValueError(f"{setting.variable} must be yes or no, got {text!r}.")
-        return text.lower() in ("1", "yes", "true", "on")
+        return text.lower() in YES
+    if setting.kind == "address":
+        return _address(setting, text)
     if setting.kind == "secret" and (len(text) < SHORTEST_KEY or text.lower() in WEAK or len(set(text)) < 8):
         raise ValueError(f"{setting.variable} must be at least {SHORTEST_KEY} characters that nobody can guess.")
     return text

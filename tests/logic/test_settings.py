@@ -70,6 +70,21 @@ def test_port_is_heard_and_the_longer_name_wins():
         ("LAKELIGHT_HTTPS", "maybe", "LAKELIGHT_HTTPS must be yes or no, got 'maybe'."),
         ("LAKELIGHT_SECRET_KEY", "short", "LAKELIGHT_SECRET_KEY must be at least 32 characters that nobody can guess."),
         (
+            "LAKELIGHT_PUBLIC_URL",
+            "lakelight.example",
+            "LAKELIGHT_PUBLIC_URL must be an address like https://lakelight.example, got 'lakelight.example'.",
+        ),
+        (
+            "LAKELIGHT_PUBLIC_URL",
+            "https://lakelight.example/app",
+            "LAKELIGHT_PUBLIC_URL must name no folder, got 'https://lakelight.example/app'.",
+        ),
+        (
+            "LAKELIGHT_PUBLIC_URL",
+            "https://known@evil.example",
+            "LAKELIGHT_PUBLIC_URL must be an address like https://lakelight.example, got 'https://known@evil.example'.",
+        ),
+        (
             "LAKELIGHT_SECRET_KEY",
             "a" * 40,
             "LAKELIGHT_SECRET_KEY must be at least 32 characters that nobody can guess.",
@@ -134,3 +149,51 @@ def test_a_damaged_key_is_a_sentence_not_a_weak_key(tmp_path):
     (tmp_path / "secret.key").write_text("")
     with pytest.raises(SettingsMistakes, match=r"must hold at least 32 characters\. Remove it"):
         secret_key(Settings.from_env({"LAKELIGHT_INSTANCE": str(tmp_path)}))
+
+
+PROVIDER = {
+    "LAKELIGHT_OIDC_ISSUER": "https://id.company.example/realms/all",
+    "LAKELIGHT_OIDC_CLIENT_ID": "lakelight",
+    "LAKELIGHT_OIDC_CLIENT_SECRET": "given-by-them",
+}
+
+
+def test_an_identity_provider_is_three_settings_and_its_secret_is_never_shown():
+    read = Settings.from_env(PROVIDER)
+    assert (read.oidc_issuer, read.oidc_client_id) == ("https://id.company.example/realms/all", "lakelight")
+    assert read.oidc_client_secret == "given-by-them" and "given-by-them" not in repr(read)
+    assert (read.oidc_groups_claim, read.passwords) == ("groups", True)
+    assert Settings.from_env({**PROVIDER, "LAKELIGHT_PASSWORDS": "no"}).passwords is False
+
+
+@pytest.mark.parametrize("left_out", sorted(PROVIDER))
+def test_a_part_of_an_identity_provider_is_refused(left_out):
+    with pytest.raises(SettingsMistakes, match=f"{left_out} must be set too"):
+        Settings.from_env({k: v for k, v in PROVIDER.items() if k != left_out})
+
+
+def test_passwords_stay_on_where_nothing_else_lets_people_in():
+    with pytest.raises(SettingsMistakes, match="nobody could sign in"):
+        Settings.from_env({"LAKELIGHT_PASSWORDS": "no"})
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["http://id.company.example", "file:///etc/passwd", "https://", "https://a@b.example", "https://id.example?x=1",
+     "https://id.example#x", "//id.example", "https://id.example\\@evil.example", "https://id.example:99999", "ldap://x"],
+)  # fmt: skip
+def test_an_issuer_is_an_https_address_and_nothing_else(issuer):
+    with pytest.raises(SettingsMistakes, match="LAKELIGHT_OIDC_ISSUER must"):
+        Settings.from_env({**PROVIDER, "LAKELIGHT_OIDC_ISSUER": issuer})
+
+
+def test_a_provider_on_this_machine_may_speak_http():
+    assert Settings.from_env({**PROVIDER, "LAKELIGHT_OIDC_ISSUER": "http://127.0.0.1:9"}).oidc_issuer
+
+
+def test_the_address_people_type_is_the_host_and_port_unless_it_is_said():
+    assert Settings.from_env({"PORT": "9000"}).public_address == "http://127.0.0.1:9000"
+    assert Settings.from_env({"LAKELIGHT_HOST": "::"}).public_address == "http://127.0.0.1:8050"
+    assert Settings.from_env({"LAKELIGHT_HOST": "::1"}).public_address == "http://[::1]:8050"
+    said = Settings.from_env({"LAKELIGHT_PUBLIC_URL": "https://lakelight.example/"})
+    assert said.public_address == "https://lakelight.example"
