@@ -13,6 +13,7 @@ import os
 import signal
 from pathlib import Path
 
+import gunicorn.http.wsgi
 import gunicorn.util
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
@@ -25,6 +26,16 @@ _settings = from_environment()
 # A worker waits on its only loop for a client to close its end, two seconds by itself: a handful of clients that never
 # do would hold up everybody.
 gunicorn.util.close_graceful = functools.partial(gunicorn.util.close_graceful, timeout=0.02)
+
+_said_by_itself = gunicorn.http.wsgi.Response.default_headers
+
+
+def _without_banner(response):
+    """The headers of every answer, without the one that says what serves."""
+    return [line for line in _said_by_itself(response) if not line.startswith("Server:")]
+
+
+gunicorn.http.wsgi.Response.default_headers = _without_banner
 
 wsgi_app = "app:create_server()"
 bind = f"{_settings.host}:{_settings.port}"
@@ -47,7 +58,6 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 proc_name = "lakelight"
-server_software = ""
 
 PRELOADED = (
     "lightgbm",
