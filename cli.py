@@ -281,6 +281,19 @@ def audit_verify() -> None:
     click.echo(f"{found.sealed:,} events are sealed and unchanged; the chain is anchored up to {found.anchored:,}.")
 
 
+@audit.command("retain")
+def audit_retain() -> None:
+    """Empty the events that are over the time that access.yml names; the worker does so once a day."""
+    from services import audit_retention
+    from services.operator import NAME
+
+    with _sources() as sources:
+        if not sources.workspace.access.retention:
+            click.echo("access.yml names no retention: every event is kept as it is.")
+        elif not audit_retention.retain(sources, by=NAME, say=click.echo):
+            click.echo("No event is over its time.")
+
+
 @cli.command(hidden=True)
 def reference() -> None:
     """Write docs/reference/cli.md to standard output."""

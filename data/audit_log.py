@@ -1,14 +1,18 @@
-"""The audit log: appended in the transaction of the act, never changed."""
+"""The audit log: appended in the transaction of the act, never changed; only emptied when its time is over."""
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
 from sqlalchemy.orm import Session
 
+from data import audit_chain, audit_emptied
 from data.tables import AuditEvent
+
+SALT_BYTES = 16
 
 
 def record(
@@ -34,6 +38,7 @@ def record(
             allowed=allowed,
             reason=reason,
             detail=detail or {},
+            salt=secrets.token_hex(SALT_BYTES),
         )
     )
 
@@ -55,17 +60,21 @@ def found(
     *,
     act: str = "",
     person: str = "",
+    person_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     allowed: bool | None = None,
     limit: int = 50,
     offset: int = 0,
 ) -> tuple[list[AuditEvent], int]:
-    """Events from ``since`` up to ``until`` (not included), the newest first, and how many there are in all."""
+    """Events from ``since`` up to ``until`` (not included), the newest first, and how many there are in all.
+
+    ``person`` is an address; with ``person_id`` the emptied events of that person are found as well.
+    """
     wanted = select(AuditEvent)
     for condition in (
         AuditEvent.act == act if act else None,
-        AuditEvent.person == person if person else None,
+        _of_person(person, person_id) if person else None,
         AuditEvent.at >= since if since else None,
         AuditEvent.at < until if until else None,
         AuditEvent.allowed.is_(allowed) if allowed is not None else None,
@@ -77,6 +86,47 @@ def found(
     return list(session.scalars(page)), total
 
 
+def _of_person(person: str, person_id: int | None) -> ColumnElement[bool]:
+    """Emptied events do not say the address any more; they still say the number."""
+    named = AuditEvent.person == person
+    return named if person_id is None else or_(named, AuditEvent.person_id == person_id)
+
+
 def acts(session: Session) -> list[str]:
     """The kinds of act that were recorded."""
     return list(session.scalars(select(AuditEvent.act).distinct().order_by(AuditEvent.act)))
+
+
+def count_over(session: Session, acts_: list[str], before: datetime) -> int:
+    """How many events of these acts from before a moment still carry their words."""
+    return session.scalar(select(func.count()).select_from(_over(acts_, before).subquery())) or 0
+
+
+def empty_over(session: Session, acts_: list[str], before: datetime, at: datetime, *, after: int, limit: int) -> int:
+    """Empty the next events of these acts from before a moment; gives the last one's id, ``after`` where none is left.
+
+    To be called when the transaction, or an earlier one, has written ``audit.retain``.
+    """
+    wanted = _over(acts_, before).where(AuditEvent.id > after).order_by(AuditEvent.id).limit(limit)
+    for event in session.scalars(wanted).all():
+        audit_emptied.empty(event, audit_chain.content_hash(event), at)
+        after = event.id
+    return after
+
+
+def naming(session: Session, person_id: int, email: str) -> list[AuditEvent]:
+    """Every event that a person did or that repeats their address, with its words still in it."""
+    said = (column.contains(email, autoescape=True) for column in (cast(AuditEvent.detail, String), AuditEvent.reason))
+    wanted = _full().where(
+        or_(AuditEvent.person_id == person_id, AuditEvent.person == email, AuditEvent.resource == email, *said)
+    )
+    return list(session.scalars(wanted.order_by(AuditEvent.id)))
+
+
+def _full() -> Select[AuditEvent]:
+    """Events that can be emptied: those with a salt. What an older Lakelight wrote without one stays as it is."""
+    return select(AuditEvent).where(AuditEvent.emptied_at.is_(None), AuditEvent.salt != "")
+
+
+def _over(acts_: list[str], before: datetime) -> Select[AuditEvent]:
+    return _full().where(AuditEvent.act.in_(acts_), AuditEvent.at < before)

@@ -59,6 +59,7 @@ ACT_WORDS: Mapping[str, str] = {
     "model.admit": "Admitted a model",
     "model.refuse": "Refused a model",
     "scores.publish": "Published scores",
+    "audit.retain": "Emptied events that were over their time",
 }
 DETAIL_WORDS: Mapping[str, str] = {
     "version": "version",
@@ -72,9 +73,11 @@ DETAIL_WORDS: Mapping[str, str] = {
     "changed": "changed",
     "changes": "changes",
     "reason": "because",
+    "class": "class",
+    "before": "from before",
 }
 """The details a line may repeat, and how. Anything else that was recorded stays in the database."""
-COUNTED = ("rows", "sessions", "moves")
+COUNTED = ("rows", "sessions", "moves", "events")
 
 
 @dataclass(frozen=True)
@@ -207,10 +210,12 @@ def events(viewer: Viewer, sources: Sources, query: AuditQuery | None = None) ->
     asked = query or AuditQuery()
     zone = ZoneInfo(sources.workspace.lake.timezone)
     with sources.store.read() as session:
+        known = people.everyone(session)
         found, total = audit_log.found(
             session,
             act=asked.act,
             person=asked.person,
+            person_id=next((p.id for p in known if p.email == asked.person), None),
             since=_midnight(asked.since, zone),
             until=_midnight(asked.until + timedelta(days=1), zone) if asked.until else None,
             allowed={"allowed": True, "denied": False}.get(asked.outcome),
@@ -218,11 +223,12 @@ def events(viewer: Viewer, sources: Sources, query: AuditQuery | None = None) ->
             offset=(asked.page - 1) * PAGE,
         )
         acts = audit_log.acts(session)
-        names = {p.email: p.name for p in people.everyone(session)}
+    names = {p.email: p.name for p in known}
+    numbers = {p.id: p.name for p in known}
     first = (asked.page - 1) * PAGE + 1
     return AuditPage(
         query=asked,
-        lines=tuple(_line(event, names) for event in found),
+        lines=tuple(_line(event, names, numbers) for event in found),
         total=total,
         first=first,
         acts=tuple(sorted(((a, act_words(a)) for a in acts), key=lambda pair: pair[1])),
@@ -248,18 +254,18 @@ def act_words(act: str) -> str:
     return ACT_WORDS.get(act, act.replace("_", " ").replace(".", ": "))
 
 
-def _line(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
+def _line(event: AuditEvent, names: Mapping[str, str], numbers: Mapping[int, str]) -> AuditLine:
     return AuditLine(
         id=event.id,
         at=event.at,
         person=event.person,
-        name=names.get(event.person) or _system(event.person),
+        name=names.get(event.person) or numbers.get(event.person_id or 0) or _system(event.person),
         act=event.act,
         said=act_words(event.act),
         resource=event.resource,
         allowed=event.allowed,
         reason=event.reason,
-        details=_details(event),
+        details=_details(event) if event.emptied_at is None else (f"emptied on {wording.day(event.emptied_at)}",),
     )
 
 

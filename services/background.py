@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, date
 from typing import Protocol
 
 from data import jobs as job_log
-from services import accounts, audit_seals, job_work, jobs, schedule
+from services import accounts, audit_retention, audit_seals, job_work, jobs, schedule
 from services.sources import Sources
 
 log = logging.getLogger("lakelight.worker")
@@ -40,6 +41,7 @@ class Background:
         self._looked: float | None = None
         self._at_work = ""
         self._building = False
+        self._retained: date | None = None
 
     def settle(self) -> None:
         """At start: jobs that a killed worker left are gone on with, put back, or closed where they cannot be."""
@@ -81,6 +83,7 @@ class Background:
         self.sources.store.checkpoint()
         jobs.settle_build(self.sources)
         accounts.forget_failures(self.sources)
+        self._retain()
         try:
             schedule.enqueue_due(self.sources)
         except Exception:
@@ -91,6 +94,17 @@ class Background:
             audit_seals.seal(self.sources)
         except Exception:
             log.exception("the audit log could not be sealed; it is tried again in a second")
+
+    def _retain(self) -> None:
+        """Once a day: empty what is over its time in the log."""
+        today = self.sources.clock().astimezone(UTC).date()
+        if self._retained == today:
+            return
+        self._retained = today
+        try:
+            audit_retention.retain(self.sources, by=jobs.SYSTEM, say=self._say)
+        except Exception:
+            log.exception("events that are over their time could not be emptied; it is tried again tomorrow")
 
     def _finished(self, job_id: str) -> None:
         if jobs.state_of(self.sources, job_id)[0] in job_log.OPEN:

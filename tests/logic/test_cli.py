@@ -254,5 +254,10 @@ def test_the_audit_log_is_verified_and_the_first_changed_record_named(started: R
     assert (code, out) == (1, "") and "Event 2, its place or its seal was changed." in err
 
 
+def test_without_days_in_the_workspace_no_event_is_over_its_time(started: Run):
+    said = "access.yml names no retention: every event is kept as it is.\n"
+    assert started("audit", "retain") == (0, said, "")
+
+
 def test_a_filter_that_nothing_matches_says_so(started: Run):
     assert started("audit", "--act", "no.such") == (0, "No event matches.\n", "")
