@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.house import Served, Visitor, served, sources, viewer
 from benchmarks.measuring import Figure, median
-from services import accounts, leads
+from services import demo_people, leads
 from services.lead_query import LeadQuery
 
 CHROMIUM = "/usr/bin/chromium"
@@ -60,7 +60,7 @@ def _pages(server: Served) -> dict[str, Figure]:
 
 def _email(role: str) -> str:
     labels = sources().workspace.access.roles
-    return next(email for email, _, label, _ in accounts.demo_accounts(sources()) if label == labels[role].label)
+    return next(email for email, _, label, _ in demo_people.demo_accounts(sources()) if label == labels[role].label)
 
 
 def _sign_in(page: Page, url: str, email: str) -> None:

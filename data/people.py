@@ -1,4 +1,4 @@
-"""People in the app database: plain reads and writes; who may do them is decided in ``services.accounts``."""
+"""People in the app database: plain reads and writes; who may do them is decided in ``services.people``."""
 
 from __future__ import annotations
 

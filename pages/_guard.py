@@ -22,8 +22,8 @@ from flask_login import LoginManager, UserMixin, current_user
 
 from pages import _screen
 from pages._screen import Screen
-from services import accounts
-from services.accounts import Live
+from services import live_sessions
+from services.live_sessions import Live
 
 MOST_BODY = 1 << 20
 DEEPEST = 40
@@ -68,7 +68,7 @@ def before_dash(server: Flask, screen_of: Any) -> None:
 
     @login.user_loader
     def load(session_id: str) -> SignedIn | None:
-        found = accounts.live_session(screen_of().sources, session_id)
+        found = live_sessions.live_session(screen_of().sources, session_id)
         return SignedIn(found) if found else None
 
     @server.before_request
@@ -138,7 +138,7 @@ def _needs_of(spec: dict[str, Any]) -> Any:
 
 def _acted() -> None:
     """The request is an act of the person: their idle time starts anew."""
-    accounts.seen(current_app.extensions["lakelight"].sources, current_user.live)
+    live_sessions.seen(current_app.extensions["lakelight"].sources, current_user.live)
 
 
 def _from_elsewhere(asked: Request) -> bool:

@@ -19,8 +19,9 @@ from components.shell import WORDMARK
 from pages import _screen
 from pages._guard import SignedIn
 from pages._screen import Screen
-from services import accounts
-from services.accounts import SignInRefused, TooMany, TooManyFromHere
+from services import demo_people, live_sessions, sign_in
+from services.passwords import TooMany
+from services.sign_in import SignInRefused, TooManyFromHere
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
@@ -42,7 +43,7 @@ def add(server: Flask, screen_of: Any) -> None:
     def enter() -> Any:
         screen, email = screen_of(), request.form.get("email", "")
         try:
-            session_id = accounts.sign_in(
+            session_id = sign_in.sign_in(
                 screen.sources,
                 email=email,
                 password=request.form.get("password", ""),
@@ -64,7 +65,7 @@ def add(server: Flask, screen_of: Any) -> None:
         try:
             if not _at_home(screen, request):
                 raise SignInRefused("Demo accounts are offered on this machine only.")
-            session_id = accounts.sign_in_demo(
+            session_id = demo_people.sign_in_demo(
                 screen.sources,
                 email=request.form.get("email", ""),
                 address=request.remote_addr or "",
@@ -95,7 +96,7 @@ def safe_next(target: str | None) -> str:
 
 def _let_in(screen: Screen, session_id: str) -> Any:
     """A new session under a new cookie; whatever the browser carried before is worth nothing any more."""
-    found = accounts.live_session(screen.sources, session_id)
+    found = live_sessions.live_session(screen.sources, session_id)
     if found is None:
         return _page(screen, "The sign-in was not completed. Try again."), 401
     _end_session(screen)
@@ -106,7 +107,7 @@ def _let_in(screen: Screen, session_id: str) -> Any:
 def _end_session(screen: Screen) -> None:
     who = _screen.viewer()
     if who is not None:
-        accounts.sign_out(screen.sources, who)
+        sign_in.sign_out(screen.sources, who)
         logout_user()
     session.clear()
 
@@ -133,7 +134,7 @@ def _page(screen: Screen, problem: str, email: str = "") -> Response:
     asked = request.args.get("next")
     target = f"?next={quote(asked, safe='/')}" if asked and safe_next(asked) == asked else ""
     token = f'<input type="hidden" name="csrf_token" value="{escape(generate_csrf())}">'
-    accounts_ = accounts.demo_accounts(screen.sources) if _at_home(screen, request) else ()
+    accounts_ = demo_people.demo_accounts(screen.sources) if _at_home(screen, request) else ()
     cards = _cards(accounts_, token, target)
     name = escape(screen.sources.workspace.lake.name)
     kind = "has-demo" if cards else "is-plain"

@@ -11,10 +11,10 @@ from components import page as parts
 from components.ids import Ids
 from components.listing import listing
 from pages._screen import Page, Screen, pressed
-from services import accounts, policy, wording
+from services import own_account, passwords, policy, wording
 from services.access import Viewer, action_words
-from services.accounts import OwnAccount, SessionLine
 from services.errors import InvalidField
+from services.own_account import OwnAccount, SessionLine
 from services.policy import DatasetRights
 from services.sources import Sources
 
@@ -23,7 +23,7 @@ ids = Ids("account")
 
 def layout(viewer: Viewer, sources: Sources) -> Any:
     """Rights at the left; sessions, password and theme at the right."""
-    own = accounts.own_account(viewer, sources)
+    own = own_account.own_account(viewer, sources)
     head = parts.head(viewer.name, [viewer.email, viewer.role_label, *_held(viewer, sources)])
     password = html.Div(_password(own), id=ids("password"))
     if own.must_choose:
@@ -54,9 +54,9 @@ def register(screen: Screen) -> None:
         key = str(pressed().get("key", ""))
         if not key:
             return no_update
-        ended = accounts.end_other_sessions(viewer, screen.sources, "" if key == "all" else key)
+        ended = own_account.end_other_sessions(viewer, screen.sources, "" if key == "all" else key)
         said = f"{ended} {'session' if ended == 1 else 'sessions'} ended." if ended else "It had ended already."
-        own = accounts.own_account(viewer, screen.sources)
+        own = own_account.own_account(viewer, screen.sources)
         return [notice.message(said, kind="good"), *_sessions(own, screen.sources)]
 
     @screen.callback(
@@ -69,13 +69,13 @@ def register(screen: Screen) -> None:
         running=[(Output(ids("change"), "disabled"), True, False)],
     )
     def change(viewer: Viewer, _clicks: int, current: Any, new: Any, again: Any) -> Any:
-        must = accounts.own_account(viewer, screen.sources).must_choose
+        must = own_account.own_account(viewer, screen.sources).must_choose
         try:
-            accounts.change_password(
+            own_account.change_password(
                 viewer, screen.sources, current=str(current or ""), new=str(new or ""), again=str(again or "")
             )
         except InvalidField as wrong:
-            return _password(accounts.own_account(viewer, screen.sources), wrong)
+            return _password(own_account.own_account(viewer, screen.sources), wrong)
         step = html.A("Go to your first page", href="/") if must else "Your other sessions have ended."
         return parts.section("Password", notice.message("Your password is changed.", step, "good"))
 
@@ -144,7 +144,7 @@ def _password(own: OwnAccount, wrong: InvalidField | None = None) -> Any:
         )
     errors = {wrong.field: wrong.sentence} if wrong else {}
     label = "The password you were given" if own.must_choose else "Current password"
-    hint = f"At least {accounts.SHORTEST_PASSWORD} characters; a sentence is good."
+    hint = f"At least {passwords.SHORTEST} characters; a sentence is good."
     return parts.section(
         "Password",
         forms.form(

@@ -68,6 +68,7 @@ DETAIL_WORDS: Mapping[str, str] = {
     "of": "list",
     "as": "as",
     "from": "from row",
+    "method": "by",
     "role": "role",
     "name": "name",
     "changed": "changed",

@@ -11,7 +11,7 @@ from datetime import UTC, date
 from typing import Protocol
 
 from data import jobs as job_log
-from services import accounts, audit_retention, audit_seals, job_work, jobs, schedule
+from services import audit_retention, audit_seals, job_work, jobs, schedule, sign_in
 from services.sources import Sources
 
 log = logging.getLogger("lakelight.worker")
@@ -82,7 +82,7 @@ class Background:
         self._looked = now
         self.sources.store.checkpoint()
         jobs.settle_build(self.sources)
-        accounts.forget_failures(self.sources)
+        sign_in.forget_failures(self.sources)
         self._retain()
         try:
             schedule.enqueue_due(self.sources)

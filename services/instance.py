@@ -84,7 +84,7 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
 
     Raises ``InstanceProblem``, ``WorkspaceMistakes``.
     """
-    from services import accounts
+    from services import demo_people
     from services.sources import open_sources
 
     check_writable(settings)
@@ -93,7 +93,7 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
             return
         with _readable(settings), closing(open_sources(settings)) as sources:
             sources.store.migrate()
-            made = accounts.create_demo_people(sources) if settings.demo else 0
+            made = demo_people.create_demo_people(sources) if settings.demo else 0
         if made:
             say(f"{made} demo accounts made; their passwords are in {settings.instance / 'demo-accounts.json'}.")
         _mark(settings).write_text(_state(settings))

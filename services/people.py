@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from data import people, sessions
 from data.definitions import Role
 from data.tables import Person
-from services import accounts, audit
+from services import accounts, audit, live_sessions, passwords
 from services.access import Viewer, require
 from services.errors import InvalidField, InvalidQuery
 from services.sources import Sources
@@ -68,7 +68,7 @@ def list_people(viewer: Viewer, sources: Sources) -> tuple[PersonLine, ...]:
     """Everybody who may sign in or could once."""
     require(viewer, "people:read")
     with sources.store.read() as session:
-        open_ = Counter(r.person_id for r in sessions.not_ended(session) if accounts.is_alive(sources, r))
+        open_ = Counter(r.person_id for r in sessions.not_ended(session) if live_sessions.is_alive(sources, r))
         return tuple(_line(viewer, sources, p, open_[p.id]) for p in people.everyone(session))
 
 
@@ -82,7 +82,7 @@ def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
         return PersonForm(0, None, "", "", roles, _choices(sources, {}), "", may, False)
     with sources.store.read() as session:
         person = accounts.person_of(session, person_id)
-        open_ = [r for r in sessions.not_ended(session, person_id) if accounts.is_alive(sources, r)]
+        open_ = [r for r in sessions.not_ended(session, person_id) if live_sessions.is_alive(sources, r)]
     line = _line(viewer, sources, person, len(open_))
     held = {k: tuple(v) for k, v in person.attributes.items()}
     choices = _choices(sources, held)
@@ -165,7 +165,7 @@ def end_sessions(viewer: Viewer, sources: Sources, person_id: int) -> int:
         raise InvalidQuery("Your own sessions are on your account page.", next_step="End them there.")
     with sources.store.begin() as session:
         person = accounts.person_of(session, person_id)
-        open_ = sum(accounts.is_alive(sources, r) for r in sessions.not_ended(session, person_id))
+        open_ = sum(live_sessions.is_alive(sources, r) for r in sessions.not_ended(session, person_id))
         sessions.end_all(session, person_id, sources.clock())
         audit.write(session, sources, viewer, "person.sign_out", person.email, detail={"sessions": open_})
         return open_
@@ -177,7 +177,7 @@ def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
     if person_id == viewer.person_id:
         raise InvalidQuery("Your own password is on your account page.", next_step="Change it there.")
     password = secrets.token_urlsafe(15)
-    hashed = accounts.hash_password(password)
+    hashed = passwords.hashed(password)
     with sources.store.begin() as session:
         person = accounts.person_of(session, person_id)
         if person.demo:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from data import sessions
 from services import audit
 from services.access import Viewer, may_look_as, require, viewer_of_person
-from services.accounts import hash_of, person_of
+from services.accounts import person_of
 from services.errors import InvalidQuery
+from services.live_sessions import hash_of
 from services.sources import Sources
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from services import accounts, admissions, refresh, score_runs
+from services import admissions, demo_people, refresh, score_runs
 from services.settings import DEMO_WORKSPACE, ROOT, Settings
 from services.sources import Sources, open_sources
 from tests.bakery import build
@@ -146,7 +146,7 @@ def _publish_and_score(instance: Path) -> None:
         done = refresh.refresh(sources)
         assert not done.held_back, done.held_back
         if not (instance / "people.done").exists():
-            accounts.create_demo_people(sources)
+            demo_people.create_demo_people(sources)
             add_people(sources, DEMO_PEOPLE)
             (instance / "people.done").write_text("written\n")
         admit_and_score(sources)

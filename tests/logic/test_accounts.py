@@ -14,9 +14,10 @@ import pytest
 from data import audit_log, sessions
 from data import people as people_table
 from data.tables import SignInSession
-from services import accounts, people, sign_in_limits
-from services.accounts import SignInRefused
+from services import demo_people, live_sessions, own_account, people, sign_in_limits
+from services import sign_in as way_in
 from services.errors import Forbidden, InvalidField, InvalidQuery, NotFound
+from services.sign_in import SignInRefused
 from tests.house import PASSWORD, House, email_of
 
 ADMIN, SELLER = "hauswart", "aussendienst"
@@ -32,7 +33,7 @@ def house(own_bakery: House) -> House:
 
 
 def sign_in(house: House, who: str = ADMIN, password: str = PASSWORD, address: str = "10.0.0.1") -> str:
-    return accounts.sign_in(house.sources, email=email_of(who), password=password, address=address)
+    return way_in.sign_in(house.sources, email=email_of(who), password=password, address=address)
 
 
 def refused(house: House, who: str = ADMIN, **said: Any) -> None:
@@ -41,12 +42,12 @@ def refused(house: House, who: str = ADMIN, **said: Any) -> None:
 
 
 def alive(house: House, session_id: str) -> bool:
-    return accounts.viewer_for_session(house.sources, session_id) is not None
+    return live_sessions.viewer_for_session(house.sources, session_id) is not None
 
 
 def in_session(house: House, who: str = ADMIN) -> Any:
     """The viewer of a real session of this person."""
-    return accounts.viewer_for_session(house.sources, sign_in(house, who))
+    return live_sessions.viewer_for_session(house.sources, sign_in(house, who))
 
 
 def id_of(house: House, who: str) -> int:
@@ -112,7 +113,7 @@ def test_an_unknown_person_costs_as_much_as_a_wrong_password(house):
     def took(email: str) -> float:
         begin = time.perf_counter()
         with pytest.raises(SignInRefused):
-            accounts.sign_in(house.sources, email=email, password="x" * 20, address=str(begin))
+            way_in.sign_in(house.sources, email=email, password="x" * 20, address=str(begin))
         return time.perf_counter() - begin
 
     known = median(took(email_of(ADMIN)) for _ in range(9))
@@ -155,11 +156,11 @@ def test_a_session_idles_out_at_thirty_minutes_to_the_second(house):
 def test_looking_up_a_session_is_no_act_and_an_act_begins_the_idle_time_anew(house):
     session_id, clock = sign_in(house), house.sources.clock
     clock.move(timedelta(minutes=29))
-    live = accounts.live_session(house.sources, session_id)
+    live = live_sessions.live_session(house.sources, session_id)
     clock.move(timedelta(minutes=2))
     assert not alive(house, session_id)
     clock.move(timedelta(minutes=-2))
-    accounts.seen(house.sources, live)
+    live_sessions.seen(house.sources, live)
     clock.move(timedelta(minutes=29))
     assert alive(house, session_id)
 
@@ -168,7 +169,7 @@ def test_a_session_ends_after_eight_hours_in_any_case(house):
     session_id, clock = sign_in(house), house.sources.clock
     for _ in range(24):
         clock.move(timedelta(minutes=19, seconds=59))
-        accounts.seen(house.sources, accounts.live_session(house.sources, session_id))
+        live_sessions.seen(house.sources, live_sessions.live_session(house.sources, session_id))
     clock.move(timedelta(minutes=1))
     assert not alive(house, session_id)
 
@@ -194,27 +195,28 @@ def test_what_is_no_session_is_nobody(house, session_id):
 def test_one_ends_ones_other_sessions_and_nobody_elses(house):
     mine, others = sign_in(house), [sign_in(house), sign_in(house)]
     foreign = sign_in(house, SELLER)
-    viewer = accounts.viewer_for_session(house.sources, mine)
-    lines = accounts.own_account(viewer, house.sources).sessions
+    viewer = live_sessions.viewer_for_session(house.sources, mine)
+    lines = own_account.own_account(viewer, house.sources).sessions
     assert [line.is_this for line in lines] == [True, False, False]
-    foreign_key = accounts.hash_of(foreign)[:12]
-    assert accounts.end_other_sessions(viewer, house.sources, foreign_key) == 0
-    assert accounts.end_other_sessions(viewer, house.sources, lines[0].key) == 0, "not this one"
-    assert accounts.end_other_sessions(viewer, house.sources, lines[1].key) == 1
-    assert accounts.end_other_sessions(viewer, house.sources, "a") == 0
-    assert accounts.end_other_sessions(viewer, house.sources) == 1
+    foreign_key = live_sessions.hash_of(foreign)[:12]
+    assert own_account.end_other_sessions(viewer, house.sources, foreign_key) == 0
+    assert own_account.end_other_sessions(viewer, house.sources, lines[0].key) == 0, "not this one"
+    assert own_account.end_other_sessions(viewer, house.sources, lines[1].key) == 1
+    assert own_account.end_other_sessions(viewer, house.sources, "a") == 0
+    assert own_account.end_other_sessions(viewer, house.sources) == 1
     assert alive(house, mine) and alive(house, foreign) and not any(alive(house, o) for o in others)
 
 
 def test_a_browser_is_named_in_words():
     chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
     edge = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
-    assert accounts.browser_words(chrome) == "Chrome on Linux"
-    assert accounts.browser_words(edge) == "Edge on Windows"
+    assert own_account.browser_words(chrome) == "Chrome on Linux"
+    assert own_account.browser_words(edge) == "Edge on Windows"
     assert (
-        accounts.browser_words("Mozilla/5.0 (iPhone; CPU iPhone OS 19) Version/19 Safari/604.1") == "Safari on iPhone"
+        own_account.browser_words("Mozilla/5.0 (iPhone; CPU iPhone OS 19) Version/19 Safari/604.1")
+        == "Safari on iPhone"
     )
-    assert accounts.browser_words("<script>") == "Another browser"
+    assert own_account.browser_words("<script>") == "Another browser"
 
 
 # ── one's own password ────────────────────────────────────────────────────────────────────────────
@@ -222,7 +224,7 @@ def test_a_browser_is_named_in_words():
 
 def test_a_changed_password_holds_and_ends_the_other_sessions(house):
     other, viewer = sign_in(house), in_session(house)
-    accounts.change_password(viewer, house.sources, current=PASSWORD, new=NEW, again=NEW)
+    own_account.change_password(viewer, house.sources, current=PASSWORD, new=NEW, again=NEW)
     assert alive(house, viewer.session_id) and not alive(house, other)
     refused(house)
     assert sign_in(house, password=NEW)
@@ -244,7 +246,7 @@ def test_a_changed_password_holds_and_ends_the_other_sessions(house):
 def test_a_password_that_cannot_be_says_so_beside_its_field(house, said, field, sentence):
     viewer = in_session(house)
     with pytest.raises(InvalidField, match=sentence) as wrong:
-        accounts.change_password(viewer, house.sources, **{"current": PASSWORD, "new": NEW, "again": NEW, **said})
+        own_account.change_password(viewer, house.sources, **{"current": PASSWORD, "new": NEW, "again": NEW, **said})
     assert wrong.value.field == field
     assert sign_in(house)
 
@@ -254,7 +256,7 @@ def test_a_password_that_cannot_be_says_so_beside_its_field(house, said, field, 
 )
 def test_any_composition_is_a_password_and_is_taken_as_it_is(house, password):
     viewer = in_session(house)
-    accounts.change_password(viewer, house.sources, current=PASSWORD, new=password, again=password)
+    own_account.change_password(viewer, house.sources, current=PASSWORD, new=password, again=password)
     assert sign_in(house, password=password)
     if password.strip() != password:
         refused(house, password=password.strip())
@@ -264,9 +266,9 @@ def test_the_current_password_cannot_be_guessed_at_an_open_screen(house):
     viewer = in_session(house)
     for _ in range(6):
         with pytest.raises(InvalidField):
-            accounts.change_password(viewer, house.sources, current="guess", new=NEW, again=NEW)
+            own_account.change_password(viewer, house.sources, current="guess", new=NEW, again=NEW)
     with pytest.raises(InvalidField, match="too many attempts"):
-        accounts.change_password(viewer, house.sources, current=PASSWORD, new=NEW, again=NEW)
+        own_account.change_password(viewer, house.sources, current=PASSWORD, new=NEW, again=NEW)
 
 
 # ── people ────────────────────────────────────────────────────────────────────────────────────────
@@ -278,12 +280,12 @@ def test_somebody_new_gets_a_password_that_is_good_once(house):
         admin, house.sources, email=" Neu@People.Example ", name=" Neu ", role="aussendienst",
         attributes={"tour": ["Süd & Tal", "Süd & Tal"]},
     )  # fmt: skip
-    session_id = accounts.sign_in(house.sources, email="neu@people.example", password=password, address="x")
-    viewer = accounts.viewer_for_session(house.sources, session_id)
+    session_id = way_in.sign_in(house.sources, email="neu@people.example", password=password, address="x")
+    viewer = live_sessions.viewer_for_session(house.sources, session_id)
     assert viewer.grants == frozenset() and viewer.home == "/account" and viewer.role_label == "Aussendienst"
     assert all(type(scope.rows).__name__ == "Nothing" for scope in viewer.scopes.values())
-    accounts.change_password(viewer, house.sources, current=password, new=NEW, again=NEW)
-    assert "leads:read" in accounts.viewer_for_session(house.sources, session_id).grants
+    own_account.change_password(viewer, house.sources, current=password, new=NEW, again=NEW)
+    assert "leads:read" in live_sessions.viewer_for_session(house.sources, session_id).grants
     line = next(p for p in people.list_people(admin, house.sources) if p.email == "neu@people.example")
     assert (line.name, line.attributes, line.sessions) == ("Neu", (("Tour", "Süd & Tal"),), 1)
     with house.sources.store.read() as session:
@@ -439,7 +441,7 @@ def test_a_person_without_rows_is_noticed(house):
 
 
 def test_demo_people_get_random_passwords_that_open_their_accounts(house):
-    made = accounts.create_demo_people(house.sources)
+    made = demo_people.create_demo_people(house.sources)
     kept = house.sources.settings.instance / "demo-accounts.json"
     lines = json.loads(kept.read_text())
     assert made == len(lines) == 5
@@ -449,25 +451,25 @@ def test_demo_people_get_random_passwords_that_open_their_accounts(house):
         "aussendienst.sud.tal@example.com",
     }
     for line in lines:
-        assert accounts.sign_in(house.sources, email=line["email"], password=line["password"], address="x")
-    assert accounts.create_demo_people(house.sources) == 0
+        assert way_in.sign_in(house.sources, email=line["email"], password=line["password"], address="x")
+    assert demo_people.create_demo_people(house.sources) == 0
 
 
 def test_lost_demo_passwords_are_made_anew(house):
-    accounts.create_demo_people(house.sources)
+    demo_people.create_demo_people(house.sources)
     kept = house.sources.settings.instance / "demo-accounts.json"
     first = json.loads(kept.read_text())
     kept.unlink()
-    assert accounts.create_demo_people(house.sources) == 5
+    assert demo_people.create_demo_people(house.sources) == 5
     second = json.loads(kept.read_text())
     assert [line["email"] for line in first] == [line["email"] for line in second]
-    assert accounts.sign_in(house.sources, email=second[0]["email"], password=second[0]["password"], address="x")
+    assert way_in.sign_in(house.sources, email=second[0]["email"], password=second[0]["password"], address="x")
     with pytest.raises(SignInRefused):
-        accounts.sign_in(house.sources, email=first[0]["email"], password=first[0]["password"], address="x")
+        way_in.sign_in(house.sources, email=first[0]["email"], password=first[0]["password"], address="x")
 
 
 def in_session_with(house: House, who: str, password: str) -> Any:
-    return accounts.viewer_for_session(house.sources, sign_in(house, who, password))
+    return live_sessions.viewer_for_session(house.sources, sign_in(house, who, password))
 
 
 def _id(house: House, email: str) -> int:

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import func, select
 
 from data.tables import SignInFailure
-from services import accounts, sign_in_limits
-from services.accounts import TooManyFromHere
+from services import sign_in as way_in
+from services import sign_in_limits
+from services.sign_in import TooManyFromHere
 from tests.house import House, email_of
 from tests.logic.test_accounts import refused, sign_in
 
@@ -60,8 +61,8 @@ def test_counts_that_say_nothing_any_more_are_dropped(house):
 
     refused(house, password="wrong wrong wrong")
     assert counts() == 3
-    accounts.forget_failures(house.sources)
+    way_in.forget_failures(house.sources)
     assert counts() == 3
     house.sources.clock.move(timedelta(days=1, seconds=1))
-    accounts.forget_failures(house.sources)
+    way_in.forget_failures(house.sources)
     assert counts() == 0

@@ -25,7 +25,7 @@ ENGINES = {
     "shap": ("models/shap_values.py",),
     "woodelf": ("models/shap_values.py",),
     "dbos": ("services/durable.py",),
-    "argon2": ("services/accounts.py",),
+    "argon2": ("services/passwords.py",),
     "babel": ("services/", "data/workspace_checks.py"),
     "yaml": ("data/workspace.py", "models/trial.py"),
     "plotly": ("components/",),
@@ -44,7 +44,7 @@ ENGINES = {
     "cloudpickle": (),
     "joblib": (),
 }
-ACCOUNTS_KEY = {"services/accounts.py": "territory"}
+ACCOUNTS_KEY = {"services/demo_people.py": "territory"}
 """A key of the file of demo accounts, whose form is promised to those who read it."""
 OURS = modules(*FOLDERS, *DOORS, "demo", "deploy")
 CODE = modules(*FOLDERS, *DOORS)

@@ -13,7 +13,8 @@ from data import audit_log
 from data import jobs as job_log
 from data import people as people_table
 from data.tables import SignInSession
-from services import accounts, jobs, people
+from services import jobs, people
+from services import sign_in as way_in
 from tests.bakery import build
 from tests.house import PASSWORD, House, email_of, texts
 
@@ -204,7 +205,7 @@ def test_somebody_is_added_and_the_password_is_shown_once(house):
     )  # fmt: skip
     assert "Neu is added. One-time password:" in said
     password = next(w for w in said.split() if len(w) == 20)
-    assert accounts.sign_in(house.sources, email="neu@people.example", password=password, address="x")
+    assert way_in.sign_in(house.sources, email="neu@people.example", password=password, address="x")
     number = next(p.id for p in people.list_people(house.viewer(ADMIN), house.sources) if p.name == "Neu")
     for address in ("/admin/people", f"/admin/people?person={number}", "/admin/audit"):
         assert password not in house.words(client, address)
@@ -380,7 +381,7 @@ def test_the_password_is_changed_with_the_current_one(house):
     assert "This is not your current password." in wrong and new not in wrong
     right = house.fire(client, PASSWORD_FORM, [1], [PASSWORD, new, new]).get_data(as_text=True)
     assert "Your password is changed." in right and new not in right
-    assert accounts.sign_in(house.sources, email=email_of(SELLER), password=new, address="x")
+    assert way_in.sign_in(house.sources, email=email_of(SELLER), password=new, address="x")
 
 
 @pytest.mark.parametrize("value", [None, 7, ["x"], {"a": 1}])

@@ -16,7 +16,7 @@ from sqlalchemy import delete
 
 from data import audit_log, publications
 from data.tables import Publication
-from services import accounts, leads, refresh, what_if
+from services import leads, own_account, passwords, refresh, what_if
 from services.access import viewer_of
 from services.errors import InvalidQuery
 from services.explanations import hidden_features
@@ -80,7 +80,7 @@ def test_a_flood_of_sign_ins_leaves_threads_for_everybody_else(own_bakery, monke
             go.wait(20)
             return False
 
-    monkeypatch.setattr(accounts, "HASHER", Slow())
+    monkeypatch.setattr(passwords, "HASHER", Slow())
     answers: list[Any] = []
 
     def guess(at: int) -> None:
@@ -97,7 +97,7 @@ def test_a_flood_of_sign_ins_leaves_threads_for_everybody_else(own_bakery, monke
     go.set()
     for thread in threads:
         thread.join(20)
-    assert len(sent_away) == 8 - accounts.MOST_AT_THE_DOOR
+    assert len(sent_away) == 8 - passwords.MOST_AT_THE_DOOR
     assert sent_away[0].headers["Retry-After"] and "Many people are signing in" in sent_away[0].get_data(as_text=True)
     assert sorted({a.status_code for a in answers}) == [401, 503]
 
@@ -112,7 +112,7 @@ def test_behind_a_proxy_each_person_has_an_address_of_their_own(own_bakery):
         enter(client, email_of(ADMIN), "a wrong password", token, headers={"X-Forwarded-For": "1.2.3.4, 203.0.113.9"})
     said = {"headers": {"X-Forwarded-For": "198.51.100.7"}}
     assert enter(client, email_of(ADMIN), PASSWORD, token, **said).status_code == 302
-    lines = accounts.own_account(house.viewer(ADMIN), house.sources).sessions
+    lines = own_account.own_account(house.viewer(ADMIN), house.sources).sessions
     assert {line.address for line in lines} - {"127.0.0.1"} == {"198.51.100.7"}
 
 

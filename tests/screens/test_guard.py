@@ -16,7 +16,7 @@ from data import audit_log
 from pages import _guard, _screen
 from pages._guard import ROUTER, Undeclared
 from pages._screen import Page
-from services import accounts, people
+from services import live_sessions, people
 from tests.house import PASSWORD, House, email_of, texts
 
 PEOPLE_ACT = "..people-head.children...people-list.children...people-panel.children.."
@@ -421,7 +421,7 @@ def test_a_database_that_is_gone_gives_a_sentence(own, monkeypatch):
     def gone(*args: Any) -> Any:
         raise OSError("disk of /srv/secret")
 
-    monkeypatch.setattr(accounts, "live_session", gone)
+    monkeypatch.setattr(live_sessions, "live_session", gone)
     answer = client.document("/account")
     assert answer.status_code == 500
     said = answer.get_data(as_text=True)

@@ -11,7 +11,7 @@ import pytest
 
 import app
 from data.tables import Person
-from services import accounts, people
+from services import live_sessions, people
 from services.access import viewer_of
 from tests.house import House, email_of, texts
 
@@ -111,7 +111,7 @@ def test_a_made_up_session_id_is_nobody(own):
 def test_the_viewer_is_made_of_the_session_alone(own):
     """Whatever a browser claims in a state or a store, the service sees the person of the session."""
     client = own.sign_in("aussendienst:süd")
-    viewer = accounts.viewer_for_session(own.sources, _session_of(client))
+    viewer = live_sessions.viewer_for_session(own.sources, _session_of(client))
     made = viewer_of(
         own.sources.workspace, person_id=viewer.person_id, name=viewer.name, email=email_of("aussendienst:süd"),
         role="aussendienst", attributes={"tour": ("Süd & Tal",)},

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from data import audit_log
-from services import accounts
+from services import accounts, demo_people, live_sessions, passwords
 from tests.house import PASSWORD, House, email_of
 from tests.instances import copied, open_bakery_sources
 
@@ -37,7 +37,7 @@ def demo_house(built_bakery, tmp_path) -> House:
     """A bakery in demo mode, bound to loopback, with its demo accounts."""
     sources = open_bakery_sources(copied(built_bakery, tmp_path / "demo"))
     sources = replace(sources, settings=replace(sources.settings, demo=True))
-    accounts.create_demo_people(sources)
+    demo_people.create_demo_people(sources)
     yield House(sources)
     sources.close()
 
@@ -127,7 +127,7 @@ def test_another_site_cannot_sign_anybody_in(bakery):
 
 def test_a_password_of_a_megabyte_is_not_hashed(own_bakery, monkeypatch):
     client = own_bakery.client()
-    monkeypatch.setattr(accounts, "HASHER", None)
+    monkeypatch.setattr(passwords, "HASHER", None)
     said = {"email": email_of("hauswart"), "password": "x" * 2_000, "csrf_token": token_of(client)}
     assert client.post("/sign-in", data=said).status_code == 401
     said["password"] = "x" * (1 << 20)
@@ -148,8 +148,8 @@ def test_signing_in_gives_a_new_session_and_ends_the_one_before(own_bakery):
     assert session_id(client) not in ("", before)
     with client.session_transaction() as session:
         assert "planted" not in session
-    assert accounts.viewer_for_session(own_bakery.sources, before) is None
-    assert accounts.viewer_for_session(own_bakery.sources, session_id(client)).role == "leitung"
+    assert live_sessions.viewer_for_session(own_bakery.sources, before) is None
+    assert live_sessions.viewer_for_session(own_bakery.sources, session_id(client)).role == "leitung"
 
 
 def test_a_session_id_is_256_bits_and_only_its_hash_is_kept(own_bakery):
@@ -159,7 +159,7 @@ def test_a_session_id_is_256_bits_and_only_its_hash_is_kept(own_bakery):
     wal = own_bakery.sources.settings.instance / "app.db-wal"
     kept += wal.read_bytes() if wal.exists() else b""
     for one in ids:
-        assert one.encode() not in kept and accounts.hash_of(one).encode() in kept
+        assert one.encode() not in kept and live_sessions.hash_of(one).encode() in kept
 
 
 def test_a_one_time_password_opens_the_account_page_and_nothing_else(own_bakery):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from data.tables import AuditEvent, Person
-from services import access, accounts, leads, people
+from services import access, leads, live_sessions, own_account, people
 from services.lead_query import LeadQuery
 from tests.house import Browser, House, email_of, texts
 
@@ -35,7 +35,7 @@ def leave(client: Browser) -> Any:
 
 def viewer_of(house: House, client: Browser) -> access.Viewer:
     with client.session_transaction() as session:
-        found = accounts.viewer_for_session(house.sources, session["_user_id"])
+        found = live_sessions.viewer_for_session(house.sources, session["_user_id"])
     assert found is not None
     return found
 
@@ -102,9 +102,9 @@ def test_the_own_account_is_not_touched_from_another_s_view(looking):
     assert f"You look as {SELLER} now." in house.words(client, "/account")
     viewer = viewer_of(house, client)
     for act in (
-        lambda: accounts.own_account(viewer, house.sources),
-        lambda: accounts.end_other_sessions(viewer, house.sources),
-        lambda: accounts.change_password(viewer, house.sources, current="a", new="b", again="b"),
+        lambda: own_account.own_account(viewer, house.sources),
+        lambda: own_account.end_other_sessions(viewer, house.sources),
+        lambda: own_account.change_password(viewer, house.sources, current="a", new="b", again="b"),
     ):
         with pytest.raises(access.Forbidden, match="You look as"):
             act()

@@ -1,0 +1,137 @@
+"""Signing in and out. Whoever has proven who they are, however that was, gets a session from ``open_session``."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from datetime import datetime, timedelta
+from typing import Literal
+
+from data import audit_log, people, sessions
+from data.tables import Person, SignInSession
+from services import audit, passwords, sign_in_limits
+from services.access import Viewer
+from services.errors import Refusal
+from services.live_sessions import hash_of
+from services.passwords import TooMany
+from services.sign_in_limits import Count
+from services.sources import Sources
+
+Method = Literal["password", "password+code", "demo", "oidc"]
+LONGEST_EMAIL = 254
+SAME_REFUSAL = timedelta(minutes=1)
+
+
+class SignInRefused(Refusal):
+    """The one answer to every failed sign-in, whatever the cause."""
+
+
+class TooManyFromHere(TooMany):
+    """Too many wrong attempts came from one address; ``seconds`` until the next one counts."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("Too many wrong attempts came from your address.", next_step="Try again in a few minutes.")
+        self.seconds = math.ceil(seconds)
+
+
+def sign_in(sources: Sources, *, email: str, password: str, address: str, user_agent: str = "") -> str:
+    """Open a session and give its opaque id. Every failure reads and costs the same (``SignInRefused``)."""
+    email = email[:LONGEST_EMAIL]  # before it is counted and before it is looked up: both must mean the same person
+    at, both = sources.clock(), sign_in_limits.of_both(email, address)
+    with sources.store.read() as session:
+        person = people.by_email(session, email)
+        from_here = sign_in_limits.wait(session, sign_in_limits.of_address(address), at)
+        waiting = sign_in_limits.wait(session, both, at) > 0
+        if sign_in_limits.is_stranger(session, person, address):
+            waiting = waiting or sign_in_limits.wait(session, sign_in_limits.of_account(email), at) > 0
+    if from_here:
+        raise TooManyFromHere(from_here)
+    right = passwords.verify(person.password_hash if person else passwords.DUMMY, password)
+    if waiting or not right or person is None or not person.active:
+        counts = (both, sign_in_limits.of_address(address), sign_in_limits.of_account(email))
+        failed(sources, email, counts, at=at, waiting=waiting)
+        raise SignInRefused(
+            "E-mail or password is wrong, or there were too many attempts.", next_step="Try again in a while."
+        )
+    _strengthen(sources, person, password)
+    return open_session(
+        sources, person, method="password", address=address, user_agent=user_agent, forgiven=(both.key,)
+    )
+
+
+def open_session(
+    sources: Sources,
+    person: Person,
+    *,
+    method: Method,
+    address: str,
+    user_agent: str = "",
+    forgiven: tuple[str, ...] = (),
+) -> str:
+    """Open a session for somebody who has just proven who they are, and give its opaque id.
+
+    The one place where a session begins. ``forgiven`` are counts of wrong attempts that this one settles. Somebody who
+    was disabled meanwhile gets none.
+    """
+    session_id, at = secrets.token_urlsafe(32), sources.clock()
+    with sources.store.begin() as session:
+        found = people.by_id(session, person.id)
+        if found is None or not found.active:
+            raise SignInRefused("This account is disabled.", next_step="Ask an administrator.")
+        for key in forgiven:
+            sessions.forgive(session, key)
+        sessions.add(
+            session,
+            SignInSession(
+                id_hash=hash_of(session_id),
+                person_id=found.id,
+                created_at=at,
+                last_seen_at=at,
+                ends_at=at + timedelta(hours=sources.settings.session_hours),
+                address=address[:64],
+                user_agent=user_agent[:200],
+                method=method,
+                proven_at=at,
+            ),
+        )
+        found.last_sign_in_at = at
+        detail = {"method": method}
+        audit_log.record(session, at=at, person_id=found.id, person=found.email, act="sign_in", detail=detail)
+    return session_id
+
+
+def sign_out(sources: Sources, viewer: Viewer) -> None:
+    """End the viewer's session; a copied cookie is worth nothing from now on."""
+    with sources.store.begin() as session:
+        sessions.end(session, hash_of(viewer.session_id), sources.clock())
+        audit.write(session, sources, viewer, "sign_out")
+
+
+def forget_failures(sources: Sources) -> None:
+    """Drop counts of failed sign-ins that say nothing any more."""
+    with sources.store.begin() as session:
+        sign_in_limits.forget(session, sources.clock())
+
+
+def failed(
+    sources: Sources, email: str, counts: tuple[Count, ...], *, at: datetime, waiting: bool, act: str = "sign_in"
+) -> None:
+    """Count a failure and make the next attempt wait; repeated ones during the wait stand in the log once a minute."""
+    who = email.strip().lower()
+    with sources.store.begin() as session:
+        for count in counts:
+            sign_in_limits.failed(session, count, at)
+        if waiting and audit_log.recent(session, person=who, act=act, resource="", since=at - SAME_REFUSAL):
+            return
+        reason = "Too many attempts." if waiting else "Wrong e-mail or password, or the account is disabled."
+        audit_log.record(session, at=at, person_id=None, person=who, act=act, allowed=False, reason=reason)
+
+
+def _strengthen(sources: Sources, person: Person, password: str) -> None:
+    """Hash a right password again where it was kept with weaker parameters than today's."""
+    if passwords.is_weak(person.password_hash):
+        made = passwords.rehashed(password)
+        with sources.store.begin() as session:
+            found = people.by_id(session, person.id)
+            if found is not None:
+                found.password_hash = made
