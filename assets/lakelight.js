@@ -87,10 +87,17 @@
   let onScreen = null;
   window.addEventListener("beforeprint", () => { if (scheme() === "dark") { onScreen = "dark"; root.setAttribute("data-mantine-color-scheme", "light"); redraw(); } });
   window.addEventListener("afterprint", () => { if (onScreen) { root.setAttribute("data-mantine-color-scheme", onScreen); onScreen = null; redraw(); } });
+  const notice = (said) => {
+    const part = (type, props) => ({ namespace: "dash_html_components", type, props });
+    const told = part("Div", { className: "ll-notice is-watch", role: "status", children: part("Strong", { children: said }) });
+    const cross = part("Button", { className: "ll-dismiss", "aria-label": "Put this message away", children: "×" });
+    if (said) window.dash_clientside.set_props("ll-toasts", { children: part("Div", { className: "ll-toast", children: [told, cross] }) });
+  };
   const fetched = window.fetch;
   window.fetch = async function (input, init) {
     const answer = await fetched.call(this, input, init);
     if (answer.status === 401 && String((input && input.url) || input).includes("_dash-")) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
+    if (answer.status === 429) answer.clone().json().then((said) => notice(said.error), () => {});
     return answer;
   };
   document.addEventListener("DOMContentLoaded", () => { document.body.dataset.agThemeMode = scheme(); });

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, request, stream_with_context
+from flask import Flask, Response, make_response, request, stream_with_context
 
-from pages import _screen
+from pages import _errors, _screen
 from pages._screen import Screen
 from services import exports
 from services.access import Viewer
-from services.errors import Forbidden, Refusal
+from services.errors import Forbidden, Refusal, TooMuch, Unavailable
 
 
 def add(server: Flask, screen: Screen) -> None:
@@ -24,6 +24,12 @@ def add(server: Flask, screen: Screen) -> None:
         except Forbidden as refusal:
             _screen.denied("file.take", "leads_csv", "leads:export", refusal.sentence)
             return Response(refusal.sentence, 403, mimetype="text/plain")
+        except TooMuch as refusal:
+            answer = _not_now(429, refusal)
+            answer.headers["Retry-After"] = str(refusal.seconds)
+            return answer
+        except Unavailable as refusal:
+            return _not_now(503, refusal)
         except Refusal as refusal:
             return Response(refusal.sentence, 400, mimetype="text/plain")
         return Response(
@@ -31,3 +37,11 @@ def add(server: Flask, screen: Screen) -> None:
             mimetype="text/csv",
             headers={"Content-Disposition": f'attachment; filename="{made.filename}"'},
         )
+
+
+def _not_now(status: int, refusal: Refusal) -> Response:
+    """A sentence with what to do: a small page for people, plain text for scripts."""
+    if request.accept_mimetypes.accept_html:
+        return make_response(_errors.said(status, refusal.sentence, refusal.next_step))
+    said = f"{refusal.sentence} {refusal.next_step}".strip()
+    return Response(said, status, mimetype="text/plain")

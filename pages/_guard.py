@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
+import time
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -26,6 +27,7 @@ from services import live_sessions
 from services.live_sessions import Live
 
 MOST_BODY = 1 << 20
+TOO_MANY = "More was asked at once than anybody's hands can. Wait a second."
 DEEPEST = 40
 PUBLIC_PATHS = frozenset({"/sign-in", "/sign-in/demo", "/healthz", "/readyz"})
 PUBLIC_PREFIXES = ("/_dash-component-suites/", "/assets/")
@@ -96,7 +98,7 @@ def after_dash(app: Dash, screen: Screen) -> None:
         if request.path.startswith(PUBLIC_PREFIXES) or _screen.viewer() is None:
             return None
         if request.path == "/_dash-update-component":
-            return _callback_refused(app, request)
+            return _braked(screen) or _callback_refused(app, request)
         if request.path.startswith(("/_reload-hash", "/_mcp", "/_dash-ws")):
             return _refused(404, "not_found")
         _acted()
@@ -109,6 +111,22 @@ def after_dash(app: Dash, screen: Screen) -> None:
         return jsonify(specs)
 
     app.server.view_functions["/_dash-dependencies"] = allowed_dependencies
+
+
+def _braked(screen: Screen) -> Any:
+    """A 429 answer where this person asks more of this process than hands can; None otherwise. Nothing is looked up."""
+    who, rate = _screen.viewer(), screen.sources.settings.callbacks_a_second
+    if who is None:
+        return None
+    callbacks, now = screen.sources.brakes.callbacks, time.monotonic()
+    wait = callbacks.take(who.person_id, rate=rate, now=now)
+    if not wait:
+        return None
+    if callbacks.first(who.person_id, now=now):
+        _screen.denied("callback.run", "too many at once", "signed_in", TOO_MANY)
+    answer, status = _refused(429, TOO_MANY)
+    answer.headers["Retry-After"] = str(math.ceil(wait))
+    return answer, status
 
 
 def refuse_undeclared(app: Dash) -> None:

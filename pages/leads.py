@@ -239,7 +239,15 @@ def _actions(page: LeadPage) -> list[Component]:
         _export(page.narrowed), id=ids("export"), href=f"/leads.csv?{search}", className="ll-button ll-primary",
         hidden=_nothing_to_export(page), title="These rows as CSV, in this order",
     )  # fmt: skip
-    return [export]
+    return [
+        export,
+        *([html.Span(_left(page.rows_left), className="ll-soft ll-small")] if page.rows_left is not None else []),
+    ]
+
+
+def _left(rows: int) -> str:
+    """What may still be taken, said where somebody is about to take it."""
+    return f"{rows:,} rows left to take today" if rows else "No rows left to take today"
 
 
 def _export(left: Narrowed) -> str:

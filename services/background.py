@@ -11,7 +11,7 @@ from datetime import UTC, date
 from typing import Protocol
 
 from data import jobs as job_log
-from services import audit_retention, audit_seals, job_work, jobs, schedule, sign_in
+from services import audit_retention, audit_seals, job_work, jobs, limits, schedule, sign_in
 from services.sources import Sources
 
 log = logging.getLogger("lakelight.worker")
@@ -83,6 +83,7 @@ class Background:
         self.sources.store.checkpoint()
         jobs.settle_build(self.sources)
         sign_in.forget_failures(self.sources)
+        limits.forget(self.sources)
         self._retain()
         try:
             schedule.enqueue_due(self.sources)

@@ -5,6 +5,7 @@ Refusal
 ├── NotFound         not there, or not in the viewer's scope: both look the same
 ├── InvalidQuery     a parameter is not one of the allowed ones
 │   └── InvalidField a value of a form is wrong; says which, so that the sentence can stand beside it
+├── TooMuch          more than one person may take for now, with the seconds until it is possible again
 ├── NotReady         it is still being computed, with how long that may take
 └── Unavailable      a source is down or damaged; the rest of the page lives on
 """
@@ -39,6 +40,14 @@ class InvalidField(InvalidQuery):
     def __init__(self, field: str, sentence: str, *, next_step: str = "") -> None:
         super().__init__(sentence, next_step=next_step)
         self.field = field
+
+
+class TooMuch(Refusal):
+    """A limit is reached. ``seconds`` says when it is possible again."""
+
+    def __init__(self, sentence: str, *, next_step: str = "", seconds: int) -> None:
+        super().__init__(sentence, next_step=next_step)
+        self.seconds = seconds
 
 
 class NotReady(Refusal):

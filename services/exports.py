@@ -17,12 +17,14 @@ from typing import Any
 import pyarrow as pa
 
 from data.questions import Select
-from services import access, audit, leads
+from services import access, audit, leads, limits
 from services.access import Viewer
+from services.brakes import Stream
 from services.explanations import Reason
 from services.lead_lists import Asked
 from services.lead_query import LeadQuery
 from services.leads import REASONS_IN_A_ROW
+from services.limits import Thing
 from services.sources import Sources
 
 BATCH, FIRST = 5_000, 100
@@ -35,11 +37,12 @@ class Export:
     """A file to be streamed: its name and its text, piece by piece."""
 
     filename: str
-    chunks: Iterator[str]
+    chunks: Stream
 
 
 def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
-    """The list that ``query`` selects as CSV. The act is audited before the first row leaves.
+    """The list that ``query`` selects as CSV. The act is counted and audited before the first row leaves, with all rows
+    of the file: one that breaks off counts whole. Raises ``TooMuch``.
 
     Columns: rank, key columns, the visible columns of the list, the score as a number, the band, three reasons
     with their points, the model version and the time of scoring (UTC).
@@ -48,8 +51,15 @@ def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
     found, question = leads.selection(viewer, sources, query)
     rows, head = leads.matching(viewer, sources, found, query), _head(found)
     detail = {"of": found.of, "query": query.to_url(), "rows": rows, "columns": head, "version": found.run.version}
-    audit.record(viewer, sources, "leads.export", found.name, detail=detail)
-    return Export(_filename(found), _lines(viewer, sources, found, head=head, question=question))
+    file = limits.stream(viewer, sources, "leads.export", found.name)
+    try:
+        amounts: Mapping[Thing, int] = {"exports": 1, "rows": rows}
+        with limits.counted(viewer, sources, amounts, act="leads.export", resource=found.name) as session:
+            audit.write(session, sources, viewer, "leads.export", found.name, detail=detail)
+    except BaseException:
+        file.close()
+        raise
+    return Export(_filename(found), file.fill(_lines(viewer, sources, found, head=head, question=question)))
 
 
 def safe_text(text: str) -> str:

@@ -62,7 +62,10 @@ class Narrowed:
 
 @dataclass(frozen=True)
 class LeadPage:
-    """A list as a whole: what it is called, how many rows, by which columns it can be asked."""
+    """A list as a whole: what it is called, how many rows, by which columns it can be asked.
+
+    ``rows_left`` says how many rows the viewer may still take today, where that is worth a word.
+    """
 
     query: LeadQuery
     choices: tuple[ListChoice, ...]
@@ -80,6 +83,7 @@ class LeadPage:
     action: str
     may_export: bool
     facts: RunFacts
+    rows_left: int | None = None
 
 
 @dataclass(frozen=True)

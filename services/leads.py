@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data.questions import Aggregate, Aggregated, Compare, Group, Select
-from services import access, audit, explanations, lead_query, lead_reads, lead_words, wording
+from services import access, audit, explanations, lead_query, lead_reads, lead_words, limits, wording
 from services.access import Viewer
 from services.errors import Unavailable
 from services.explanations import Reason
@@ -59,6 +59,7 @@ def page(viewer: Viewer, sources: Sources, query: LeadQuery) -> LeadPage:
     query = replace(query, list=choice.list, of=choice.of or None)
     found = asked(viewer, sources, query)
     lead_query.asked_order(query, found.columns)
+    may_export = access.decide(viewer, "leads:export").allowed
     return LeadPage(
         query=query,
         choices=lists(viewer, sources),
@@ -74,8 +75,9 @@ def page(viewer: Viewer, sources: Sources, query: LeadQuery) -> LeadPage:
         entity=found.model.words.entity.one,
         entity_many=found.model.words.entity.many,
         action=found.model.words.action,
-        may_export=access.decide(viewer, "leads:export").allowed,
+        may_export=may_export,
         facts=lead_words.facts(found),
+        rows_left=limits.rows_left(viewer, sources) if may_export else None,
     )
 
 

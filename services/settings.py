@@ -56,6 +56,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("session_hours", "number", "8", "A session ends after this long in any case."),
     Setting("web_workers", "number", "2", "Web processes."),
     Setting("web_threads", "number", "8", "Threads in each web process."),
+    Setting("callbacks_a_second", "number", "40", "Callbacks of one person that a web process answers in a second."),
     Setting("query_memory_mb", "number", "512", "Memory the lake may use in one process, in MB."),
     Setting("proxies", "number", "none", "Proxies in front, each adding X-Forwarded-For; else that header is ignored."),
     Setting("https", "yes or no", "no", "The app is reached over https: cookies are marked Secure and HSTS is sent."),
@@ -95,6 +96,7 @@ class Settings:
     session_hours: int = 8
     web_workers: int = 2
     web_threads: int = 8
+    callbacks_a_second: int = 40
     query_memory_mb: int = 512
     proxies: int = 0
     https: bool = False

@@ -21,6 +21,7 @@ from models.registry import Registry
 from models.registry_mlflow import MlflowRegistry
 from services.access import ACTIONS, ADDRESSES
 from services.answer_cache import AnswerCache
+from services.brakes import Brakes
 from services.move_counts import MoveCounts
 from services.settings import Settings
 
@@ -38,6 +39,7 @@ class Sources:
     clock: Callable[[], datetime]
     cache: AnswerCache
     moves: MoveCounts = field(default_factory=MoveCounts)
+    brakes: Brakes = field(default_factory=Brakes)
 
     def close(self) -> None:
         """Give back everything."""

@@ -19,7 +19,19 @@ from models.artefacts import ArtefactMissing
 from models.explaining import Explanation, NotAdditive
 from models.predicting import ModelProfile, Predictor
 from models.what_if import Checked, NotMovable, Response
-from services import access, audit, explanations, lead_query, lead_words, leads, logs, move_counts, runs, wording
+from services import (
+    access,
+    audit,
+    explanations,
+    lead_query,
+    lead_words,
+    leads,
+    limits,
+    logs,
+    move_counts,
+    runs,
+    wording,
+)
 from services import what_if_words as words
 from services.access import Viewer
 from services.errors import Forbidden, InvalidQuery, NotFound, NotReady, Unavailable
@@ -73,6 +85,7 @@ class _Stand:
 def explore(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
     """Open the what-if of a row: one audit event. Raises ``InvalidQuery`` for an input that is not to be moved."""
     access.require(viewer, "what_if:run")
+    limits.move(viewer, sources)
     _write(sources, sources.moves.take(before=sources.clock() - move_counts.WAIT, session_id=viewer.session_id))
     stand = _stand(viewer, sources, query)
     answer = _answer(viewer, sources, stand, query)
@@ -84,6 +97,7 @@ def explore(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
 def move(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> WhatIf:
     """The answer to the next move of a control. Moves are counted, and written as one event a minute and row."""
     access.require(viewer, "what_if:run")
+    limits.move(viewer, sources)
     stand = _stand(viewer, sources, query, moving=True)
     answer = _answer(viewer, sources, stand, query)
     if sources.moves.add(viewer, _resource(stand), answer.changed, sources.clock()):

@@ -52,7 +52,7 @@ def settings_of(instance: Path, workspace: Path, **others: Any) -> Settings:
         database=f"sqlite:///{instance / 'app.db'}",
         audit_anchor=instance / "audit.anchor",
         secret_key=KEY,
-        **others,
+        **{"callbacks_a_second": 100_000, **others},
     )
 
 

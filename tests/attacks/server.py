@@ -111,6 +111,7 @@ class Server:
             "LAKELIGHT_SECRET_KEY": SECRET_KEY,
             "LAKELIGHT_PORT": str(self.port),
             "LAKELIGHT_WEB_WORKERS": str(self.workers),
+            "LAKELIGHT_CALLBACKS_A_SECOND": "100000",
             **self.environment,
         }
 

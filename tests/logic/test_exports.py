@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from data.questions import Order
-from data.tables import AuditEvent
+from data.tables import AuditEvent, UsageCount
 from services import exports, leads
 from services.errors import Forbidden, InvalidQuery, NotFound, Unavailable
 from services.lead_query import LeadQuery
@@ -138,9 +138,12 @@ def test_a_file_that_cannot_be_audited_is_not_made(own_bakery: House, monkeypatc
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the log is full")
 
-    monkeypatch.setattr(exports.audit, "record", broken)
+    monkeypatch.setattr(exports.audit, "write", broken)
     with pytest.raises(RuntimeError):
         exports.lead_csv(own_bakery.viewer("aussendienst"), own_bakery.sources, OPEN)
+    with own_bakery.sources.store.read() as session:
+        assert session.scalars(select(UsageCount)).all() == [], "nor is it counted"
+    assert own_bakery.sources.brakes.files.open(own_bakery.viewer("aussendienst").person_id) == 0
 
 
 def test_a_missing_table_is_one_sentence(own_bakery: House) -> None:
