@@ -112,10 +112,12 @@ def _predicate(rows: Any, wanted: Filter) -> Any:
 def _compare(column: Any, wanted: Compare) -> Any:
     value: Any = wanted.value
     match wanted.operator:
-        case "in":
-            return _compared(column, "isin", list(value)) if value else ibis.literal(False)
-        case "not_in":
-            return _compared(column, "notin", list(value)) if value else column.notnull()
+        case "in" | "not_in" as test:
+            # A blank in the list equals nothing; left in, SQL's NOT IN would let no row through at all.
+            known = [one for one in value if one is not None]
+            if not known:
+                return ibis.literal(False) if test == "in" else column.notnull()
+            return _compared(column, "isin" if test == "in" else "notin", known)
         case "is_null":
             return column.isnull()
         case "not_null":

@@ -33,7 +33,7 @@ class Compare:
     """A column against a literal; a tuple for ``in``/``not_in``. Text search ignores case and is literal.
 
     A comparison with a missing value is not true, also under ``ne`` and ``not_in``: a row whose
-    territory is unknown is hidden.
+    territory is unknown is hidden. A missing value in a list equals nothing.
     """
 
     column: str

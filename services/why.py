@@ -65,7 +65,7 @@ def row(viewer: Viewer, sources: Sources, person_id: int, dataset: str, key: str
             Condition(said, not isinstance(one, Nothing) and _is_there(sources, about, table, wanted, one))
             for said, one in conditions_of(group, about.columns, who.attributes)
         )
-        holds = all(c.holds for c in conditions)
+        holds = bool(conditions) and all(c.holds for c in conditions)
         groups.append(Group(conditions, holds, decides=holds and not any(g.holds for g in groups)))
     sees = any(g.holds for g in groups)
     hidden = tuple(c.label for name, c in about.columns.items() if name in masks(who, dataset))

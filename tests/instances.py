@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,9 +57,9 @@ def settings_of(instance: Path, workspace: Path, **others: Any) -> Settings:
     )
 
 
-def open_bakery_sources(instance: Path) -> Sources:
+def open_bakery_sources(instance: Path, workspace: Path = build.WORKSPACE) -> Sources:
     """Sources of a bakery's instance with a clock that stands still and its model in a memory registry."""
-    sources = open_sources(settings_of(instance, build.WORKSPACE))
+    sources = open_sources(settings_of(instance, workspace))
     return replace(sources, clock=Clock(BAKERY_NOW), registry=build.registry_of(instance / "registered"))
 
 
@@ -67,11 +68,13 @@ def open_bakery(instance: Path) -> House:
     return House(open_bakery_sources(instance), BAKERY_PEOPLE)
 
 
-def build_bakery(instance: Path) -> Path:
+def build_bakery(
+    instance: Path, *, workspace: Path = build.WORKSPACE, write_lake: Callable[[Path], None] = build.write_lake
+) -> Path:
     """Build everything from nothing: lake, database, publication, people, admission, scores."""
-    build.write_lake(instance / "lake" / "raw")
+    write_lake(instance / "lake" / "raw")
     build.write_model(instance / "registered")
-    sources = open_bakery_sources(instance)
+    sources = open_bakery_sources(instance, workspace)
     try:
         sources.store.migrate()
         done = refresh.refresh(sources)
