@@ -42,7 +42,7 @@ def trend(found: Trend, *, height: int = 264, foot: Sequence[object] = ()) -> Co
 
 
 def _own(found: Trend) -> dict[str, Any]:
-    other = {i: f"<br>{p.exact}, {p.label}" for i, p in enumerate(found.before)}
+    other = {i: f"\n{p.exact}, {p.label}" for i, p in enumerate(found.before)}
     said = [[p.label, p.exact, f" ({p.note})" if p.note else "", other.get(i, "")] for i, p in enumerate(found.points)]
     return {
         "type": "scatter",
@@ -118,7 +118,7 @@ def _part(ends: list[dict[str, Any]], values: list[float], ticks: Sequence[Tick]
     """Move two names apart where they would touch; or only the second away from what is drawn beside it."""
     spread = (ticks[-1].value - ticks[0].value) or 1.0
     places = [(v - ticks[0].value) / spread * (height - 56) for v in values]
-    lines = max(e["text"].count("<br>") + 1 for e in ends)
+    lines = max(e["text"].count("\n") + 1 for e in ends)
     missing = APART * lines - abs(places[0] - places[1])
     if missing > 0:
         up = 1 if places[1] >= places[0] else -1
@@ -150,12 +150,12 @@ def _broken(text: str) -> str:
         return text
     for mark in (": ", " – "):
         if mark in text:
-            return text.replace(mark, f"{mark.rstrip()}<br>", 1)
+            return text.replace(mark, f"{mark.rstrip()}\n", 1)
     return text
 
 
 def _room(texts: Sequence[str]) -> float:
-    longest = max((len(line) for text in texts for line in text.split("<br>")), default=0)
+    longest = max((len(line) for text in texts for line in text.split("\n")), default=0)
     return 18 + longest * LETTER if longest else 12
 
 

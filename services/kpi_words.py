@@ -179,12 +179,12 @@ def member_text(member: Scalar) -> str:
 
 
 def member_label(member: Scalar) -> str:
-    """A member as people read it. Identifiers get no separators."""
+    """A member as people read it, cut where nobody would read on. Identifiers get no separators."""
     if member is None or member == "":
         return "Not known"
     if isinstance(member, bool):
         return "Yes" if member else "No"
-    return member_text(member)
+    return wording.cut(member_text(member))
 
 
 def moved(card: Card) -> str:

@@ -71,7 +71,7 @@ def own_key(model: ModelUse) -> tuple[str, ...]:
 def identity(sources: Sources, model: ModelUse, row: Mapping[str, Any]) -> str:
     """The key of a row within its list, in words: Household 1234."""
     about = sources.workspace.lake.datasets[model.scored.dataset].columns
-    return " · ".join(f"{about[c].label if c in about else c} {row[c]}" for c in own_key(model))
+    return " · ".join(f"{about[c].label if c in about else c} {text(row[c])}" for c in own_key(model))
 
 
 def limits(model: ModelUse, lake: LakeFile) -> dict[str, str]:
@@ -126,8 +126,8 @@ def cell(column: LeadColumn, row: Mapping[str, Any], lake: LakeFile) -> str:
 
 
 def text(value: Any) -> str:
-    """A value as it stands, "" for none."""
-    return "" if value is None else str(value)
+    """A value as it stands, cut where nobody would read on, "" for none."""
+    return "" if value is None else wording.cut(str(value))
 
 
 def conditions(query: LeadQuery, columns: tuple[LeadColumn, ...]) -> list[Condition]:

@@ -67,7 +67,7 @@ def _point(words: Words, found: Bin, counted: str) -> SaidPoint:
         happened=found.happened.value,
         low=found.happened.low,
         high=found.happened.high,
-        text=f"Said {said}<br>happened <b>{happened}</b> ({ends})<br>{counted}",
+        text=f"Said {said}\nhappened {happened} ({ends})\n{counted}",
         cells=(said, happened, ends, counted),
     )
 

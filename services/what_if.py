@@ -323,8 +323,8 @@ def _row(viewer: Viewer, sources: Sources, query: WhatIfQuery, run: Run) -> tupl
 def _name(sources: Sources, asked: Asked, row: Mapping[str, Any]) -> tuple[str, str]:
     """What the row is called for this viewer, and its place; its key where the name is masked or missing."""
     by = {c.role: c.field for c in asked.columns}
-    name = str(row.get(by.get("name", "")) or "") or lead_words.identity(sources, asked.model, row)
-    return name, str(row.get(by.get("place", "")) or "")
+    name = lead_words.text(row.get(by.get("name", ""))) or lead_words.identity(sources, asked.model, row)
+    return name, lead_words.text(row.get(by.get("place", "")))
 
 
 def _scale(sources: Sources, asked: Asked, base: float) -> Scale:

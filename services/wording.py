@@ -21,6 +21,8 @@ from data.definitions import Feature, LakeFile, Noun, Scalar
 MINUS = "\u2212"
 NBSP = "\u00a0"
 UNKNOWN = "\u2013"
+LONGEST = 240
+"""The most letters of a text of the data that a page shows."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NUMBERS = (
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -89,6 +91,11 @@ def inside(phrase: str, lake: LakeFile) -> str:
     if phrase[1:2].isupper() or not lake.locale.lower().startswith("en"):
         return phrase
     return phrase[:1].lower() + phrase[1:]
+
+
+def cut(text: str, most: int = LONGEST) -> str:
+    """A text of the data for a page: what is longer than anybody reads ends in "…". Files out keep it whole."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def day(when: date | datetime) -> str:

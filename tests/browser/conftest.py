@@ -41,6 +41,7 @@ class Served:
 
     address: str
     people: dict[str, Any]
+    workspace: Path
 
     @property
     def host(self) -> str:
@@ -133,7 +134,7 @@ def serve(instance: Path, workspace: Path, people: dict[str, Any]) -> Iterator[S
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         _wait(port, process, instance / "web-under-test.log")
-        yield Served(f"http://127.0.0.1:{port}", people)
+        yield Served(f"http://127.0.0.1:{port}", people, workspace)
     finally:
         os.kill(process.pid, signal.SIGTERM)
         try:
