@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from data import audit_chain, audit_emptied
 from data.tables import AuditEvent
 
 SALT_BYTES = 16
+LONGEST_RESOURCE = 254
 
 
 def record(
@@ -34,7 +36,7 @@ def record(
             person_id=person_id,
             person=person,
             act=act,
-            resource=resource[:254],
+            resource=resource[:LONGEST_RESOURCE],
             allowed=allowed,
             reason=reason,
             detail=detail or {},
@@ -48,7 +50,7 @@ def recent(session: Session, *, person: str, act: str, resource: str, since: dat
     wanted = select(AuditEvent.id).where(
         AuditEvent.person == person,
         AuditEvent.act == act,
-        AuditEvent.resource == resource[:254],
+        AuditEvent.resource == resource[:LONGEST_RESOURCE],
         AuditEvent.allowed.is_(False),
         AuditEvent.at >= since,
     )
@@ -130,3 +132,27 @@ def _full() -> Select[AuditEvent]:
 
 def _over(acts_: list[str], before: datetime) -> Select[AuditEvent]:
     return _full().where(AuditEvent.act.in_(acts_), AuditEvent.at < before)
+
+
+def on_resources(session: Session, names: list[str], *, since: datetime, until: datetime) -> list[AuditEvent]:
+    """What was done, and not refused, to rows of these lists and datasets: resources such as "name/key"."""
+    of = or_(*(AuditEvent.resource.startswith(f"{name}/", autoescape=True) for name in names))
+    wanted = select(AuditEvent).where(AuditEvent.at >= since, AuditEvent.at < until, AuditEvent.allowed.is_(True), of)
+    return list(session.scalars(wanted.order_by(AuditEvent.id)))
+
+
+def of_acts(
+    session: Session, acts: Sequence[str], resources: list[str], *, since: datetime, until: datetime
+) -> list[AuditEvent]:
+    """Acts of some kinds that were not refused; of ``resources`` only, where there are any."""
+    wanted = select(AuditEvent).where(AuditEvent.at >= since, AuditEvent.at < until, AuditEvent.act.in_(acts))
+    wanted = wanted.where(AuditEvent.allowed.is_(True), AuditEvent.emptied_at.is_(None))
+    if resources:
+        wanted = wanted.where(AuditEvent.resource.in_(resources))
+    return list(session.scalars(wanted.order_by(AuditEvent.id)))
+
+
+def emptied(session: Session, acts: Sequence[str], *, since: datetime, until: datetime) -> int:
+    """How many events of these acts and days no longer say what they were about."""
+    wanted = select(func.count()).where(AuditEvent.at >= since, AuditEvent.at < until, AuditEvent.act.in_(acts))
+    return session.scalar(wanted.where(AuditEvent.emptied_at.is_not(None))) or 0

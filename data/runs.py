@@ -19,3 +19,8 @@ def make_current(session: Session, run: ScoreRun) -> None:
     run.current = True
     session.add(run)
     session.flush()
+
+
+def by_id(session: Session, run: int) -> ScoreRun | None:
+    """The run with this id."""
+    return session.get(ScoreRun, run)

@@ -8,6 +8,7 @@ from pages import (
     access,
     account,
     audit,
+    audit_record,
     check,
     data,
     jobs,
@@ -34,6 +35,7 @@ PAGES: tuple[Page, ...] = (
     people.page,
     access.page,
     audit.page,
+    audit_record.page,
     check.page,
 )
 MISSING: Page = _missing.page

@@ -11,6 +11,7 @@ from components import forms, notice
 from components import page as parts
 from components.ids import Ids
 from components.listing import listing
+from pages import _questions
 from pages._screen import Page, Screen
 from services import audit
 from services.access import Viewer
@@ -28,7 +29,7 @@ def layout(viewer: Viewer, sources: Sources, **query: str) -> Any:
     asked = AuditQuery.from_url(query)
     found = audit.events(viewer, sources, asked)
     return [
-        parts.head("Audit", _scope(found)),
+        parts.head("Audit", _scope(found), [_questions.links(viewer, HOME)]),
         html.Div(_filters(found), className="ll-filters"),
         html.Div(_events(found), id=ids("events"), **{"aria-live": "polite"}),
         dcc.Store(id=ids("href"), data=HOME + asked.to_url()),

@@ -45,6 +45,7 @@ ADDRESSES: Mapping[str, str] = {
     "/account": "",
     "/admin/access": "policy:read",
     "/admin/audit": "audit:read",
+    "/admin/audit/record": "audit:read",
     "/admin/check": "workspace:check",
     "/admin/people": "people:read",
     "/data": "data:read",

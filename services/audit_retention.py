@@ -29,6 +29,7 @@ ACT_CLASSES: Mapping[str, EventClass] = {
     "what_if.moves": "reading",
     "what_if.refused": "reading",
     "policy.why": "reading",
+    "audit.ask": "reading",
     "person.view": "reading",
     "person.view_end": "reading",
     "file.take": "taking",

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from data.questions import Select
-from services import access, audit, leads, limits
+from services import access, audit, lead_reads, leads, limits
 from services.access import Viewer
 from services.brakes import Stream
 from services.explanations import Reason
@@ -50,7 +50,8 @@ def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
     access.require(viewer, "leads:export")
     found, question = leads.selection(viewer, sources, query)
     rows, head = leads.matching(viewer, sources, found, query), _head(found)
-    detail = {"of": found.of, "query": query.to_url(), "rows": rows, "columns": head, "version": found.run.version}
+    detail = {"of": found.of, "query": query.to_url(), "rows": rows, "columns": head}
+    detail |= lead_reads.kept(found, question)
     file = limits.stream(viewer, sources, "leads.export", found.name)
     try:
         amounts: Mapping[Thing, int] = {"exports": 1, "rows": rows}

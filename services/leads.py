@@ -109,7 +109,7 @@ def block(viewer: Viewer, sources: Sources, query: LeadQuery, start: int, count:
     scored = scored_rows(sources, found, ids, question.columns)
     ranks = places.ranks(ids)
     if scored:
-        lead_reads.record(viewer, sources, found, query, end=start + len(scored), total=total)
+        lead_reads.record(viewer, sources, found, query, question=question, end=start + len(scored), total=total)
     reasons = reasons_of(viewer, sources, found, scored)
     notes = lead_words.notes(found.model, sources.workspace.lake)
     rows = tuple(

@@ -22,6 +22,7 @@ class Run:
     so that this run serves on; each a sentence, or "".
     """
 
+    id: int
     model: str
     registered: str
     version: str
@@ -58,6 +59,7 @@ def current_run(sources: Sources, model: str) -> Run | None:
         aliased = catalogue_log.with_alias(session, use.registered, use.alias)
     tables = {kind: Table(f"{kind}_{model}", int(version_)) for kind, version_ in found.tables.items()}
     return Run(
+        id=found.id,
         model=model,
         registered=found.registered,
         version=found.version,

@@ -130,7 +130,8 @@ def start_page(viewer: Viewer, sources: Sources, query: WhatIfQuery) -> StartPag
     starts = _starts(sources, asked) if moves[name] and not query.search else ()
     found = _found(sources, asked, query.search) if moves[name] else ()
     if starts or found:
-        detail = {"of": asked.of, "rows": len({s.key for s in (*starts, *found)})}
+        keys = sorted({s.key for s in (*starts, *found)})
+        detail = {"of": asked.of, "rows": len(keys), "keys": keys}
         audit.record(viewer, sources, "leads.read", name, detail=detail)
     nobody = f"Nobody here matches “{query.search}”." if query.search else "There is no row of yours to start from."
     return StartPage(
@@ -467,7 +468,7 @@ def _write(sources: Sources, taken: tuple[move_counts.Moves, ...]) -> None:
     try:
         while left:
             moves = left[0]
-            detail = {"moves": moves.count, "changed": sorted(moves.changed)}
+            detail = {"moves": moves.count, "changed": sorted(moves.changed), "since": moves.since.isoformat()}
             audit.record(moves.viewer, sources, "what_if.moves", moves.resource, detail=detail)
             left.pop(0)
     finally:

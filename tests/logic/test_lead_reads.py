@@ -36,6 +36,7 @@ def test_reading_is_written_once_for_a_question_and_scrolling_is_not(own_bakery:
     assert (event.act, event.resource, event.person) == ("leads.open", "kuendigung", viewer.email)
     assert event.detail == {
         "of": "Winter/2024", "query": OPEN.to_url(), "rows": 180, "matching": 180, "version": "1",
+        "asked": {"run": 1, "where": "all", "filter": ["saison", "eq", "Winter/2024"], "order": ["+row_id"]},
     }  # fmt: skip
 
 
