@@ -35,6 +35,7 @@ from pages import (
     _view_as,
 )
 from pages._screen import Screen
+from services import policy_versions
 from services.settings import Settings, from_environment, secret_key
 from services.sources import Sources, open_sources
 
@@ -47,7 +48,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
 
     @lru_cache(maxsize=1)
     def once() -> Sources:
-        return sources or open_sources(settings)
+        return sources or policy_versions.start(settings)
 
     def opened() -> Sources:
         with opening:  # the cache alone would let several first requests open sources each

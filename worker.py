@@ -22,10 +22,9 @@ TICK_SECONDS, PAUSE_SECONDS, PATIENCE_SECONDS = 1.0, 5.0, 1.0
 
 def work(say: Callable[[str], None]) -> None:
     """Work until the process is told to stop. Raises ``services.locks.Taken`` where another worker is at work."""
-    from services import locks
+    from services import locks, policy_versions
     from services.background import Background
     from services.settings import from_environment
-    from services.sources import open_sources
 
     settings = from_environment()
     with locks.held(settings.instance, locks.WORKER):
@@ -33,7 +32,7 @@ def work(say: Callable[[str], None]) -> None:
         _listen(stop)
         from services.durable import Durable
 
-        sources = open_sources(settings)
+        sources = policy_versions.start(settings)
         background = Background(sources, Durable(sources), seconds=time.monotonic, say=say)
         background.settle()
         say("The worker is ready.")

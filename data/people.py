@@ -67,3 +67,11 @@ def state_at(session: Session, person_id: int, at: datetime) -> PersonState | No
     """What the person was at a moment; None before they were added."""
     wanted = select(PersonState).where(PersonState.person_id == person_id, PersonState.at <= at)
     return session.scalar(wanted.order_by(PersonState.at.desc(), PersonState.id.desc()).limit(1))
+
+
+def states_between(session: Session, person_id: int, since: datetime, until: datetime) -> list[PersonState]:
+    """What a person became after a moment and before another one."""
+    wanted = select(PersonState).where(
+        PersonState.person_id == person_id, PersonState.at > since, PersonState.at < until
+    )
+    return list(session.scalars(wanted.order_by(PersonState.at, PersonState.id)))

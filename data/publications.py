@@ -34,6 +34,12 @@ def history(session: Session, dataset: str, limit: int = 20) -> list[Publication
     return list(session.scalars(wanted))
 
 
+def before(session: Session, dataset: str, moment: datetime) -> Publication | None:
+    """The version that pages read just before a moment; None where nothing was published by then."""
+    wanted = select(Publication).where(Publication.dataset == dataset, Publication.published_at < moment)
+    return session.scalar(wanted.order_by(Publication.published_at.desc(), Publication.id.desc()).limit(1))
+
+
 def open_quarantine(session: Session, dataset: str | None = None) -> list[Quarantined]:
     """Files that are held back now."""
     wanted = select(Quarantined).where(Quarantined.resolved_at.is_(None)).order_by(Quarantined.id)

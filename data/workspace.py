@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -62,44 +62,75 @@ def read_workspace(
 
     ``actions`` are the actions a role may name; ``addresses`` the pages it may open, each with the action it needs.
     """
+    texts: dict[str, str] = {}
     mistakes: list[Mistake] = []
-    digest = hashlib.sha256()
+    for file in FILES:
+        try:
+            texts[file] = (folder / file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as problem:
+            mistakes.append(_unreadable(folder, file, problem))
+    return parse_workspace(texts, actions=actions, addresses=addresses, mistakes=mistakes)
+
+
+def parse_workspace(
+    texts: Mapping[str, str],
+    *,
+    actions: frozenset[str] = frozenset(),
+    addresses: Mapping[str, str] | None = None,
+    mistakes: Sequence[Mistake] = (),
+) -> Workspace:
+    """The workspace that these texts of its files make. Raises ``WorkspaceMistakes``, with those already known."""
+    found = list(mistakes)
     left: dict[str, workspace_repair.Left] = {}
     lines: dict[str, dict[str, int]] = {}
-    for file, kind in FILES.items():
+    for file, text in texts.items():
         try:
-            text = (folder / file).read_text(encoding="utf-8")
-            digest.update(text.encode())
             said, lines[file] = _load(text)
-        except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as problem:
-            mistakes.append(_unreadable(folder, file, problem))
+        except (RecursionError, yaml.YAMLError) as problem:
+            found.append(_broken(file, problem))
             continue
-        try:
-            left[file] = workspace_repair.Left(kind.model_validate(said))
-        except ValidationError as problem:
-            mistakes += [_mistake(file, lines[file], e, kind) for e in problem.errors()]
-            left[file] = workspace_repair.readable(said, kind)
+        left[file], wrong = _validated(file, said, lines[file])
+        found += wrong
     parsed: dict[str, Any] = {file.removesuffix(".yml"): one.parsed for file, one in left.items() if one.parsed}
     if len(parsed) == len(FILES):
-        workspace = Workspace(**parsed, fingerprint=digest.hexdigest())
-        found = workspace_checks.problems(workspace, actions, addresses or {})
-        mistakes += _compared(found, left, lines)
-        if not mistakes:
+        workspace = Workspace(**parsed, fingerprint=fingerprint(texts))
+        found += _compared(workspace_checks.problems(workspace, actions, addresses or {}), left, lines)
+        if not found:
             return workspace
-    raise WorkspaceMistakes(tuple(mistakes))
+    raise WorkspaceMistakes(tuple(found))
+
+
+def fingerprint(texts: Mapping[str, str]) -> str:
+    """What tells one state of the files from another."""
+    return hashlib.sha256("".join(texts[file] for file in FILES if file in texts).encode()).hexdigest()
+
+
+def texts_of(folder: Path) -> dict[str, str]:
+    """The files of a workspace as they are read at start."""
+    return {file: (folder / file).read_text(encoding="utf-8") for file in FILES}
+
+
+def _validated(file: str, said: Any, lines: dict[str, int]) -> tuple[workspace_repair.Left, list[Mistake]]:
+    kind = FILES[file]
+    try:
+        return workspace_repair.Left(kind.model_validate(said)), []
+    except ValidationError as problem:
+        return workspace_repair.readable(said, kind), [_mistake(file, lines, e, kind) for e in problem.errors()]
 
 
 def _unreadable(folder: Path, file: str, problem: Exception) -> Mistake:
     if isinstance(problem, FileNotFoundError):
         usual = f'; one that says nothing holds "{NOTHING_IN_IT[file]}"' if file in NOTHING_IN_IT else ""
         return Mistake(file, 1, "", "", f"this file is missing in {folder}{usual}")
+    return Mistake(file, 1, "", "", f"{folder / file} must be a readable UTF-8 file")
+
+
+def _broken(file: str, problem: Exception) -> Mistake:
     if isinstance(problem, RecursionError):
         return Mistake(file, 1, "", "", "the YAML is broken: it is nested too deeply or contains itself")
-    if isinstance(problem, yaml.YAMLError):
-        mark = getattr(problem, "problem_mark", None)
-        words = getattr(problem, "problem", None) or "cannot be read as YAML"
-        return Mistake(file, mark.line + 1 if mark else 1, "", "", f"the YAML is broken: {words}")
-    return Mistake(file, 1, "", "", f"{folder / file} must be a readable UTF-8 file")
+    mark = getattr(problem, "problem_mark", None)
+    words = getattr(problem, "problem", None) or "cannot be read as YAML"
+    return Mistake(file, mark.line + 1 if mark else 1, "", "", f"the YAML is broken: {words}")
 
 
 def _compared(

@@ -60,6 +60,8 @@ ACT_WORDS: Mapping[str, str] = {
     "model.admit": "Admitted a model",
     "model.refuse": "Refused a model",
     "scores.publish": "Published scores",
+    "policy.change": "Read another policy at start",
+    "policy.past": "Asked what somebody could see on a day",
     "audit.retain": "Emptied events that were over their time",
 }
 DETAIL_WORDS: Mapping[str, str] = {
@@ -76,6 +78,8 @@ DETAIL_WORDS: Mapping[str, str] = {
     "days": "days",
     "changes": "changes",
     "reason": "because",
+    "files": "files",
+    "day": "on",
     "class": "class",
     "before": "from before",
 }
