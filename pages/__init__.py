@@ -8,6 +8,7 @@ from pages import (
     access,
     account,
     audit,
+    audit_changes,
     audit_record,
     check,
     data,
@@ -18,6 +19,7 @@ from pages import (
     model_card,
     models,
     people,
+    reviews,
     what_if,
 )
 from pages._screen import Page
@@ -33,8 +35,10 @@ PAGES: tuple[Page, ...] = (
     data.page,
     jobs.page,
     people.page,
+    reviews.page,
     access.page,
     audit.page,
+    audit_changes.page,
     audit_record.page,
     check.page,
 )

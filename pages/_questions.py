@@ -12,6 +12,8 @@ from services.sources import Sources
 QUESTIONS = (
     ("The log", "/admin/audit"),
     ("A record", "/admin/audit/record"),
+    ("Changes", "/admin/audit/changes"),
+    ("Reviews", "/admin/reviews"),
 )
 
 

@@ -30,6 +30,7 @@ Action = Literal[
     "jobs:run",  # start a publication, a sync or a score run
     "people:read",
     "people:manage",
+    "people:review",  # confirm that a person's access is still right
     "people:view_as",  # look at the app as another person, read-only
     "policy:read",
     "audit:read",
@@ -45,9 +46,11 @@ ADDRESSES: Mapping[str, str] = {
     "/account": "",
     "/admin/access": "policy:read",
     "/admin/audit": "audit:read",
+    "/admin/audit/changes": "audit:read",
     "/admin/audit/record": "audit:read",
     "/admin/check": "workspace:check",
     "/admin/people": "people:read",
+    "/admin/reviews": "audit:read",
     "/data": "data:read",
     "/jobs": "jobs:read",
     "/kpis": "kpis:read",
@@ -69,6 +72,7 @@ ACTION_WORDS: Mapping[str, str] = {
     "jobs:run": "Publish data, read the registry, score",
     "people:read": "See who may come in",
     "people:manage": "Add, change and disable people",
+    "people:review": "Confirm that a person's access is still right",
     "people:view_as": "Look at the app as another person, read-only",
     "policy:read": "Read who may see and do what",
     "audit:read": "Read who did what",

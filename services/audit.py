@@ -49,6 +49,7 @@ ACT_WORDS: Mapping[str, str] = {
     "person.sign_out": "Signed a person out",
     "person.password": "Gave a one-time password",
     "person.view": "Looked as a person",
+    "person.review": "Confirmed a person's access",
     "policy.why": "Asked why somebody sees a row",
     "audit.ask": "Asked who saw a record",
     "person.view_end": "Looked as oneself again",
@@ -239,7 +240,7 @@ def events(viewer: Viewer, sources: Sources, query: AuditQuery | None = None) ->
         total=total,
         first=first,
         acts=tuple(sorted(((a, act_words(a)) for a in acts), key=lambda pair: pair[1])),
-        people=(*((email, name) for email, name in names.items()), *((s, _system(s)) for s in SYSTEM)),
+        people=(*((email, name) for email, name in names.items()), *((s, system_name(s)) for s in SYSTEM)),
         older=replace(asked, page=asked.page + 1) if first + len(found) <= total and found else None,
         newer=replace(asked, page=asked.page - 1) if asked.page > 1 else None,
         zone=sources.workspace.lake.timezone,
@@ -266,7 +267,7 @@ def _line(event: AuditEvent, names: Mapping[str, str], numbers: Mapping[int, str
         id=event.id,
         at=event.at,
         person=event.person,
-        name=names.get(event.person) or numbers.get(event.person_id or 0) or _system(event.person),
+        name=names.get(event.person) or numbers.get(event.person_id or 0) or system_name(event.person),
         act=event.act,
         said=act_words(event.act),
         resource=event.resource,
@@ -307,7 +308,8 @@ def _short(value: object) -> str:
     return str(value)[:160]
 
 
-def _system(person: str) -> str:
+def system_name(person: str) -> str:
+    """Who it was where it was nobody of the people."""
     return {"lakelight": "Lakelight itself", "operator": "The operator's terminal"}.get(person, "Nobody known")
 
 

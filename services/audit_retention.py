@@ -42,6 +42,7 @@ ACT_CLASSES: Mapping[str, EventClass] = {
     "person.sign_out": "people",
     "person.password": "people",
     "policy.change": "people",
+    "person.review": "people",
     "job.start": "work",
     "job.cancel": "work",
     "job.refused": "work",
