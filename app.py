@@ -83,6 +83,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
         serve_locally=True,
         title="Lakelight",
         update_title="",
+        csrf_token_name=_headers.token_cookie(https=settings.https),
         on_error=_screen.on_error,
     )
     _first.prepare_once(server)

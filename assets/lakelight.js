@@ -102,10 +102,10 @@
   };
   document.addEventListener("DOMContentLoaded", () => { document.body.dataset.agThemeMode = scheme(); });
   document.addEventListener("submit", (event) => {
-    const kept = document.cookie.split("; ").find((c) => c.startsWith("_csrf_token="));
+    const kept = document.cookie.split("; ").find((c) => /^(__Host-|_)csrf_token=/.test(c));
     if (!event.target.classList.contains("ll-leave") || !kept) return;
     const field = event.target.querySelector("input[name=csrf_token]") || event.target.appendChild(document.createElement("input"));
-    Object.assign(field, { type: "hidden", name: "csrf_token", value: decodeURIComponent(kept.slice(12)) });
+    Object.assign(field, { type: "hidden", name: "csrf_token", value: decodeURIComponent(kept.slice(kept.indexOf("=") + 1)) });
   }, true);
   document.addEventListener("keydown", (event) => {
     const open = event.key === "Escape" && document.querySelector(".ll-tools details[open]");

@@ -160,10 +160,10 @@ def _acted() -> None:
 
 
 def _from_elsewhere(asked: Request) -> bool:
-    """Did another site's page send this? Browsers say so; a form token is asked for in any case."""
+    """Did a page of another origin send this? Browsers say so; a form token is asked for in any case."""
     said = asked.headers.get("Sec-Fetch-Site")
     if said is not None:
-        return said == "cross-site"
+        return said not in ("same-origin", "none")
     origin = asked.headers.get("Origin")
     return origin is not None and urlsplit(origin).netloc != asked.host
 

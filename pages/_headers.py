@@ -12,6 +12,8 @@ from flask_wtf.csrf import generate_csrf
 from components.shell import HEAD_SCRIPT
 from pages import _bundles
 
+TOKEN, HOST_TOKEN = "_csrf_token", "__Host-csrf_token"
+"""The cookie of the form token, which the page's own script reads: over https bound to this host alone."""
 CACHED = ("/_dash-component-suites/", "/assets/")
 
 
@@ -48,8 +50,13 @@ def add(app: Dash, *, https: bool) -> None:
             response.headers["Vary"] = "Cookie"
         who = g.get("_login_user")  # looked up already, or this request has nobody: not the moment to ask the database
         if response.mimetype == "text/html" and who is not None and who.is_authenticated:
-            response.set_cookie("_csrf_token", generate_csrf(), samesite="Strict", secure=https)
+            response.set_cookie(token_cookie(https=https), generate_csrf(), samesite="Strict", secure=https)
         return response
+
+
+def token_cookie(*, https: bool) -> str:
+    """The name of the cookie that holds the form token."""
+    return HOST_TOKEN if https else TOKEN
 
 
 @hooks.index()  # type: ignore[untyped-decorator]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from dash._pages import _path_to_page
 from flask import Flask, Request, Response, redirect, request, session
@@ -89,6 +89,8 @@ def safe_next(target: str | None) -> str:
         return "/"
     parts = urlsplit(target)
     if parts.scheme or parts.netloc or any(ord(c) < 33 for c in target) or "\\" in target:
+        return "/"
+    if any(unquote(step) in ("", ".", "..") for step in parts.path.split("/")[1:]) and parts.path != "/":
         return "/"
     page, _ = _path_to_page(parts.path.strip("/"))
     return target if page else "/"
