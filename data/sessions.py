@@ -39,6 +39,11 @@ def look_as(session: Session, id_hash: str, person_id: int | None) -> None:
     session.execute(update(SignInSession).where(SignInSession.id_hash == id_hash).values(seen_as_id=person_id))
 
 
+def prove(session: Session, id_hash: str, at: datetime) -> None:
+    """The person proved anew who they are, at that time."""
+    session.execute(update(SignInSession).where(SignInSession.id_hash == id_hash).values(proven_at=at))
+
+
 def end(session: Session, id_hash: str, at: datetime) -> None:
     """End one session."""
     session.execute(update(SignInSession).where(SignInSession.id_hash == id_hash).values(ended_at=at))

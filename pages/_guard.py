@@ -29,7 +29,9 @@ from services.live_sessions import Live
 MOST_BODY = 1 << 20
 TOO_MANY = "More was asked at once than anybody's hands can. Wait a second."
 DEEPEST = 40
-PUBLIC_PATHS = frozenset({"/sign-in", "/sign-in/demo", "/healthz", "/readyz"})
+PUBLIC_PATHS = frozenset(
+    {"/sign-in", "/sign-in/demo", "/sign-in/oidc", "/sign-in/oidc/back", "/sign-in/oidc/out", "/healthz", "/readyz"}
+)
 PUBLIC_PREFIXES = ("/_dash-component-suites/", "/assets/")
 ROUTER = ".._pages_content.children..._pages_store.data.."
 ROUTER_SHAPE = (("_pages_location", "pathname"), ("_pages_location", "search"))

@@ -16,7 +16,7 @@ from flask_login import login_user, logout_user
 from flask_wtf.csrf import generate_csrf
 
 from components.shell import WORDMARK
-from pages import _screen
+from pages import _oidc, _screen
 from pages._guard import SignedIn
 from pages._screen import Screen
 from services import demo_people, live_sessions, sign_in
@@ -75,10 +75,12 @@ def add(server: Flask, screen_of: Any) -> None:
             return _page(screen, f"{refused.sentence} {refused.next_step}"), 401
         return _let_in(screen, session_id)
 
+    _oidc.add(server, screen_of, _oidc.Doors(page=_page, let_in=_let_in, safe_next=safe_next))
+
     @server.post("/sign-out")
     def leave() -> Any:
+        answer = redirect(_oidc.after(screen_of()))
         _end_session(screen_of())
-        answer = redirect("/sign-in")
         answer.headers["Clear-Site-Data"] = '"cache"'  # nothing personal is kept in the browser's storage
         return answer
 
@@ -96,14 +98,14 @@ def safe_next(target: str | None) -> str:
     return target if page else "/"
 
 
-def _let_in(screen: Screen, session_id: str) -> Any:
+def _let_in(screen: Screen, session_id: str, target: str | None = None) -> Any:
     """A new session under a new cookie; whatever the browser carried before is worth nothing any more."""
     found = live_sessions.live_session(screen.sources, session_id)
     if found is None:
         return _page(screen, "The sign-in was not completed. Try again."), 401
     _end_session(screen)
     login_user(SignedIn(found))
-    return redirect(safe_next(request.args.get("next")) if found.viewer.grants else found.viewer.home)
+    return redirect(safe_next(target or request.args.get("next")) if found.viewer.grants else found.viewer.home)
 
 
 def _end_session(screen: Screen) -> None:
@@ -140,6 +142,8 @@ def _page(screen: Screen, problem: str, email: str = "") -> Response:
     cards = _cards(accounts_, token, target)
     name = escape(screen.sources.workspace.lake.name)
     kind = "has-demo" if cards else "is-plain"
+    alert = f'<p class="ll-signin-problem" role="alert" id="problem">{escape(problem)}</p>' if problem else ""
+    ways = alert + _oidc.ways_in(screen, target, _form(problem, email, token, target))
     body = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · Lakelight</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -147,17 +151,16 @@ def _page(screen: Screen, problem: str, email: str = "") -> Response:
         '<link rel="stylesheet" href="/assets/sign-in.css"><script src="/assets/scheme.js"></script></head>'
         f'<body class="ll-signin {kind}"><main class="ll-signin-main"><div class="ll-signin-left">'
         f'<header><span class="ll-signin-brand">{WORDMARK}</span><span class="ll-signin-of">{name}</span></header>'
-        f'<div class="ll-signin-middle"><h1>{PROMISE}</h1>{_form(problem, email, token, target)}</div></div>'
+        f'<div class="ll-signin-middle"><h1>{PROMISE}</h1>{ways}</div></div>'
         f'<div class="ll-signin-right">{_drawing()}{cards}</div></main></body></html>'
     )
     return Response(body, mimetype="text/html")
 
 
 def _form(problem: str, email: str, token: str, target: str) -> str:
-    alert = f'<p class="ll-signin-problem" role="alert" id="problem">{escape(problem)}</p>' if problem else ""
     about = ' aria-describedby="problem"' if problem else ""
     return (
-        f'<form class="ll-signin-form" method="post" action="/sign-in{target}">{alert}{token}'
+        f'<form class="ll-signin-form" method="post" action="/sign-in{target}">{token}'
         f'<label for="email">E-mail</label><input id="email" name="email" type="email" autocomplete="username" '
         f'value="{escape(email[:254], quote=True)}" required{about}>'
         '<label for="password">Password</label>'

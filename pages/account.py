@@ -139,9 +139,12 @@ def _session(line: SessionLine, sources: Sources) -> Any:
 
 def _password(own: OwnAccount, wrong: InvalidField | None = None) -> Any:
     if not own.may_choose:
-        return parts.section(
-            "Password", html.P("This is a demo account: its password stays as it was made.", className="ll-soft")
+        why = (
+            "You sign in through the identity provider, which also says your role: there is no password here."
+            if own.provided
+            else "This is a demo account: its password stays as it was made."
         )
+        return parts.section("Password", html.P(why, className="ll-soft"))
     errors = {wrong.field: wrong.sentence} if wrong else {}
     label = "The password you were given" if own.must_choose else "Current password"
     hint = f"At least {passwords.SHORTEST} characters; a sentence is good."

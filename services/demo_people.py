@@ -19,7 +19,13 @@ def sign_in_demo(sources: Sources, *, email: str, address: str, user_agent: str 
     """Open a session of a demo account without its password; the door checks that this is allowed."""
     with sources.store.read() as session:
         person = people.by_email(session, email)
-    if person is None or not person.demo or not person.active or not sources.settings.demo:
+    if (
+        person is None
+        or not person.demo
+        or not person.active
+        or not sources.settings.demo
+        or not sources.settings.passwords
+    ):
         raise SignInRefused("There is no such demo account.", next_step="Choose one of the list.")
     return open_session(sources, person, method="demo", address=address, user_agent=user_agent)
 
@@ -58,7 +64,7 @@ def create_demo_people(sources: Sources) -> int:
 
 def demo_accounts(sources: Sources) -> tuple[tuple[str, str, str, str], ...]:
     """The demo accounts as (e-mail, name, role's label, the question it answers); none outside demo mode."""
-    if not sources.settings.demo:
+    if not sources.settings.demo or not sources.settings.passwords:
         return ()
     roles = sources.workspace.access.roles
     with sources.store.read() as session:

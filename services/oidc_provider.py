@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
@@ -33,7 +33,7 @@ from services.settings import LOOPBACK, Settings
 
 CONNECT_SECONDS, READ_SECONDS, ALL_SECONDS = 3.0, 5.0, 10.0
 MOST_BYTES = 512 * 1024
-METADATA_SECONDS, KEYS_SECONDS, AGAIN_SECONDS = 3600.0, 3600.0, 60.0
+METADATA_SECONDS, KEYS_SECONDS, AGAIN_SECONDS = 3600.0, 3600.0, 5.0
 AT_ONCE = 3
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
@@ -110,9 +110,13 @@ class IdentityProvider:
         return read
 
     def address(self, *, back: str, state: str, nonce: str, verifier: str, fresh: bool, scopes: frozenset[str]) -> str:
-        """Where the browser goes to sign in; ``fresh`` asks the person to prove anew who they are."""
+        """Where the browser goes to sign in; ``fresh`` asks the person to prove anew who they are.
+
+        ``max_age`` makes the provider say when that was. It is a minute, not 0: a provider that looks again after the
+        person signed in would find 0 seconds passed and ask for ever. What was said is checked when they are back.
+        """
         about = self.metadata()
-        more = {"prompt": "login", "max_age": "0"} if fresh else {}
+        more = {"prompt": "login", "max_age": "60"} if fresh else {}
         with self._client(about) as client:
             url, _ = client.create_authorization_url(
                 about.authorization_endpoint,
@@ -145,6 +149,12 @@ class IdentityProvider:
             return {}
         found = self._json(address, {"Authorization": f"Bearer {access_token}"})
         return found if isinstance(found, dict) else {}
+
+    def way_out(self, *, back: str) -> str:
+        """The provider's page where a person ends their session there (RP-initiated logout); "" where it has none."""
+        address = self.metadata().end_session_endpoint
+        more = urlencode({"client_id": self.client_id, "post_logout_redirect_uri": back})
+        return f"{address}{'&' if '?' in address else '?'}{more}" if address else ""
 
     def _read_metadata(self, said: Any) -> Metadata:
         if not isinstance(said, dict) or said.get("issuer") != self.issuer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from data import sessions
+from data import identities, sessions
 from services import audit, passwords, sign_in, sign_in_limits
 from services.access import Viewer, require_own_eyes
 from services.accounts import person_of
@@ -39,6 +39,7 @@ class OwnAccount:
     sessions: tuple[SessionLine, ...]
     must_choose: bool
     may_choose: bool
+    provided: bool = False
 
 
 def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
@@ -48,6 +49,7 @@ def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
     with sources.store.read() as session:
         rows = [r for r in sessions.not_ended(session, viewer.person_id) if is_alive(sources, r)]
         person = person_of(session, viewer.person_id)
+        provided = identities.is_provided(session, viewer.person_id)
     lines = [
         SessionLine(
             r.id_hash[:12], browser_words(r.user_agent), r.address, r.created_at, r.last_seen_at, r.id_hash == mine
@@ -55,7 +57,9 @@ def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
         for r in rows
     ]
     lines.sort(key=lambda line: (not line.is_this, -line.seen_at.timestamp()))
-    return OwnAccount(tuple(lines), must_choose=person.password_once, may_choose=not person.demo)
+    return OwnAccount(
+        tuple(lines), must_choose=person.password_once, may_choose=not person.demo and not provided, provided=provided
+    )
 
 
 def end_other_sessions(viewer: Viewer, sources: Sources, key: str = "") -> int:
@@ -79,6 +83,9 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
     with sources.store.read() as session:
         person = person_of(session, viewer.person_id)
         waiting = sign_in_limits.wait(session, count, at) > 0
+        provided = identities.is_provided(session, viewer.person_id)
+    if provided:
+        raise InvalidField("new", "You sign in through the identity provider: there is no password here.")
     if person.demo:
         raise InvalidField("new", "The password of a demo account cannot be changed.")
     if waiting:

@@ -33,12 +33,15 @@ def hashed(password: str) -> str:
 
 
 def verify(kept: str, password: str) -> bool:
-    """Is this the password that was hashed? One that is too long is not looked at."""
+    """Is this the password that was hashed? One that is too long is not looked at.
+
+    Whoever has no password comes in another way: that costs the same time, and no password is theirs.
+    """
     if len(password) > LONGEST:
         return False
     with _hashing():
         try:
-            return HASHER.verify(kept, password)
+            return HASHER.verify(kept or DUMMY, password) and bool(kept)
         except (VerificationError, InvalidHashError):
             return False
 

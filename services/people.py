@@ -14,12 +14,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from data import people, sessions
+from data import identities, people, sessions
 from data.definitions import Role
 from data.tables import Person
-from services import accounts, audit, live_sessions, passwords
+from services import accounts, audit, identity_links, live_sessions, passwords
 from services.access import Viewer, require
 from services.errors import InvalidField, InvalidQuery
+from services.identity_links import LinkAsked
 from services.sources import Sources
 
 
@@ -37,6 +38,7 @@ class PersonLine:
     sessions: int
     is_self: bool
     note: str
+    provided: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class AttributeChoice:
 
 @dataclass(frozen=True)
 class PersonForm:
-    """What the form of one person shows. ``id`` is 0 for somebody new; ``seen`` marks the state it was drawn from."""
+    """What the form of one person shows. ``id`` is 0 for somebody new; ``seen`` marks the state it was drawn from.
+
+    ``fixed`` are the fields that the identity provider says; ``asked`` is who waits there to be linked with them.
+    """
 
     id: int
     line: PersonLine | None
@@ -62,6 +67,8 @@ class PersonForm:
     seen: str
     may_manage: bool
     may_look: bool
+    fixed: frozenset[str] = frozenset()
+    asked: LinkAsked | None = None
 
 
 def list_people(viewer: Viewer, sources: Sources) -> tuple[PersonLine, ...]:
@@ -69,7 +76,8 @@ def list_people(viewer: Viewer, sources: Sources) -> tuple[PersonLine, ...]:
     require(viewer, "people:read")
     with sources.store.read() as session:
         open_ = Counter(r.person_id for r in sessions.not_ended(session) if live_sessions.is_alive(sources, r))
-        return tuple(_line(viewer, sources, p, open_[p.id]) for p in people.everyone(session))
+        provided = identities.provided(session)
+        return tuple(_line(viewer, sources, p, open_[p.id], p.id in provided) for p in people.everyone(session))
 
 
 def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
@@ -83,10 +91,24 @@ def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
     with sources.store.read() as session:
         person = accounts.person_of(session, person_id)
         open_ = [r for r in sessions.not_ended(session, person_id) if live_sessions.is_alive(sources, r)]
-    line = _line(viewer, sources, person, len(open_))
+        provided = identities.is_provided(session, person_id)
+        asked = None if provided else identity_links.asked(session, sources, person_id)
+    line = _line(viewer, sources, person, len(open_), provided)
     held = {k: tuple(v) for k, v in person.attributes.items()}
     choices = _choices(sources, held)
-    return PersonForm(person.id, line, person.name, person.role, roles, choices, _seen(person), may, look)
+    return PersonForm(
+        person.id,
+        line,
+        person.name,
+        person.role,
+        roles,
+        choices,
+        _seen(person),
+        may,
+        look,
+        _fixed(sources, provided),
+        asked,
+    )
 
 
 def add_person(
@@ -132,6 +154,7 @@ def change_person(
             raise InvalidField(
                 "role", "Nobody can change their own role or attributes.", next_step="Ask another administrator."
             )
+        _keep_what_is_provided(session, sources, person, name=name, role=role, attributes=wanted)
         accounts.check_person(sources, email=person.email, name=name, role=role, attributes=wanted)
         if person.role != role:
             _keep_a_manager(session, sources, person, field="role")
@@ -180,6 +203,10 @@ def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
     hashed = passwords.hashed(password)
     with sources.store.begin() as session:
         person = accounts.person_of(session, person_id)
+        if identities.is_provided(session, person_id):
+            raise InvalidQuery(
+                f"{person.name} signs in through the identity provider.", next_step="There is no password to give."
+            )
         if person.demo:
             raise InvalidQuery("The password of a demo account cannot be changed.")
         person.password_hash, person.password_once = hashed, True
@@ -210,7 +237,7 @@ def lacking_words(role: Role | None, person: Person) -> str:
     return f"{person.name} has no {' and no '.join(lacking)}, so the row rules give them no rows." if lacking else ""
 
 
-def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int) -> PersonLine:
+def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int, provided: bool) -> PersonLine:
     policy = sources.workspace.access
     held = {k: tuple(v) for k, v in person.attributes.items() if v}
     role = policy.roles.get(person.role)
@@ -225,6 +252,7 @@ def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int) 
         sessions=open_sessions,
         is_self=person.id == viewer.person_id,
         note=_note(sources, person, role, held),
+        provided=provided,
     )
 
 
@@ -267,10 +295,41 @@ def _difference(
     return {what: f"{before} → {after}" for what, (before, after) in steps.items() if before != after}
 
 
-def _keep_a_manager(session: Session, sources: Sources, leaving: Person, field: str = "") -> None:
+def manages_alone(session: Session, sources: Sources, person: Person) -> bool:
+    """Does nobody else manage people?"""
     roles = sources.workspace.access.roles
     managing = {name for name, role in roles.items() if "people:manage" in role.actions}
-    left = [p for p in people.everyone(session) if p.active and p.role in managing and p.id != leaving.id]
-    if leaving.role in managing and not left:
+    left = [p for p in people.everyone(session) if p.active and p.role in managing and p.id != person.id]
+    return person.role in managing and not left
+
+
+def _fixed(sources: Sources, provided: bool) -> frozenset[str]:
+    """The fields of a person that the identity provider says: name, role, and the attributes that have a claim."""
+    claimed = [name for name, a in sources.workspace.access.attributes.items() if a.claim]
+    return frozenset({"name", "role", *claimed}) if provided else frozenset()
+
+
+def _keep_what_is_provided(
+    session: Session, sources: Sources, person: Person, *, name: str, role: str, attributes: Mapping[str, list[str]]
+) -> None:
+    if not identities.is_provided(session, person.id):
+        return
+    said = {
+        "name": name.strip(),
+        "role": role,
+        **{a: attributes.get(a, []) for a in sources.workspace.access.attributes},
+    }
+    held = {"name": person.name, "role": person.role, **_tidy(person.attributes)}
+    for field in sorted(_fixed(sources, True)):
+        if said[field] != held.get(field, []):
+            raise InvalidField(
+                field,
+                "This comes from the identity provider.",
+                next_step="Change it there; it holds at the next sign-in.",
+            )
+
+
+def _keep_a_manager(session: Session, sources: Sources, leaving: Person, field: str = "") -> None:
+    if manages_alone(session, sources, leaving):
         sentence, step = "The last administrator cannot be removed.", "Add another one first."
         raise InvalidField(field, sentence, next_step=step) if field else InvalidQuery(sentence, next_step=step)

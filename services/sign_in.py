@@ -36,6 +36,8 @@ class TooManyFromHere(TooMany):
 
 def sign_in(sources: Sources, *, email: str, password: str, address: str, user_agent: str = "") -> str:
     """Open a session and give its opaque id. Every failure reads and costs the same (``SignInRefused``)."""
+    if not sources.settings.passwords:
+        raise SignInRefused("Passwords are switched off here.", next_step="Sign in with your company account.")
     email = email[:LONGEST_EMAIL]  # before it is counted and before it is looked up: both must mean the same person
     at, both = sources.clock(), sign_in_limits.of_both(email, address)
     with sources.store.read() as session:
@@ -67,11 +69,12 @@ def open_session(
     address: str,
     user_agent: str = "",
     forgiven: tuple[str, ...] = (),
+    proven_at: datetime | Literal["now"] | None = "now",
 ) -> str:
     """Open a session for somebody who has just proven who they are, and give its opaque id.
 
     The one place where a session begins. ``forgiven`` are counts of wrong attempts that this one settles. Somebody who
-    was disabled meanwhile gets none.
+    was disabled meanwhile gets none. ``proven_at`` is when they proved it, None where nobody can say.
     """
     session_id, at = secrets.token_urlsafe(32), sources.clock()
     with sources.store.begin() as session:
@@ -91,7 +94,7 @@ def open_session(
                 address=address[:64],
                 user_agent=user_agent[:200],
                 method=method,
-                proven_at=at,
+                proven_at=at if proven_at == "now" else proven_at,
             ),
         )
         found.last_sign_in_at = at

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from data import publications
 from data.definitions import Workspace
@@ -25,6 +26,9 @@ from services.brakes import Brakes
 from services.move_counts import MoveCounts
 from services.settings import Settings
 
+if TYPE_CHECKING:
+    from services.oidc_provider import IdentityProvider
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -40,6 +44,7 @@ class Sources:
     cache: AnswerCache
     moves: MoveCounts = field(default_factory=MoveCounts)
     brakes: Brakes = field(default_factory=Brakes)
+    provider: IdentityProvider | None = None
 
     def close(self) -> None:
         """Give back everything."""
@@ -60,7 +65,17 @@ def open_sources(settings: Settings) -> Sources:
         registry=MlflowRegistry(settings.registry),
         clock=lambda: datetime.now(UTC),
         cache=AnswerCache(),
+        provider=_provider(settings),
     )
+
+
+def _provider(settings: Settings) -> IdentityProvider | None:
+    """The company's identity provider, where one is set; without one its libraries are not even loaded."""
+    if not settings.oidc_issuer:
+        return None
+    from services.oidc_provider import IdentityProvider
+
+    return IdentityProvider(settings)
 
 
 def now(sources: Sources) -> datetime:

@@ -51,6 +51,8 @@ class RunningProvider:
         """End the process."""
         self.process.terminate()
         self.process.wait(timeout=10)
+        if self.process.stderr:
+            self.process.stderr.close()
 
 
 def start(port: int, back: str) -> RunningProvider:
@@ -87,10 +89,13 @@ def main(port: int, back: str) -> None:
             "PREFERRED_URL_SCHEME": "http",
             "SESSION_COOKIE_NAME": "provider",
             "CANAILLE": {"DATABASE": "memory", "JAVASCRIPT": False, "HTMX": False},
-            "CANAILLE_OIDC": {"ACTIVE_JWKS": [RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)]},
+            "CANAILLE_OIDC": {
+                "ACTIVE_JWKS": [RSAKey.generate_key(2048, {"alg": "RS256"}, auto_kid=True).as_dict(private=True)]
+            },
         },
         env_file=None,
     )
+    _mend_the_directory()
     with app.app_context():
         _seed(app, back)
 
@@ -101,7 +106,7 @@ def main(port: int, back: str) -> None:
         said = json.loads(request.get_data())
         if what == "key":
             app.config["CANAILLE_OIDC"]["ACTIVE_JWKS"] = [
-                RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)
+                RSAKey.generate_key(2048, {"alg": "RS256"}, auto_kid=True).as_dict(private=True)
             ]
         else:
             _put_into(app, said["user"], said["groups"])
@@ -109,6 +114,22 @@ def main(port: int, back: str) -> None:
 
     app.extensions["csrf"].exempt(test) if "csrf" in app.extensions else None
     make_server("127.0.0.1", port, app, threaded=True).serve_forever()
+
+
+def _mend_the_directory() -> None:
+    """Canaille's in-memory directory takes one fitting condition for all: a wrong code of the right client would do."""
+    from canaille.backends.memory.backend import MemoryBackend
+
+    loosely = MemoryBackend.do_query
+
+    def strictly(self: Any, model: Any, *args: Any, **wanted: Any) -> Any:
+        found = loosely(self, model, *args, **wanted)
+        for name, value in wanted.items():
+            ids = {one.id for one in loosely(self, model, **{name: value})}
+            found = [one for one in found if one.id in ids]
+        return found
+
+    MemoryBackend.do_query = strictly
 
 
 def _seed(app: Any, back: str) -> None:
@@ -130,6 +151,7 @@ def _seed(app: Any, back: str) -> None:
         grant_types=["authorization_code"], response_types=["code"],
         scope=["openid", "profile", "email", "groups"], token_endpoint_auth_method="client_secret_basic",
     )  # fmt: skip
+    Backend.instance.save(client)
     client.audience = [client]
     Backend.instance.save(client)
 

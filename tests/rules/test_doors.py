@@ -21,7 +21,7 @@ OWN = {
     "sign_in.sign_in", "sign_in.sign_out", "demo_people.sign_in_demo", "demo_people.demo_accounts",
     "live_sessions.live_session", "live_sessions.viewer_for_session", "live_sessions.seen", "own_account.own_account",
     "own_account.end_other_sessions", "own_account.change_password", "policy.own_rights", "audit.denied",
-    "audit.record", "view_as.stop",
+    "audit.record", "view_as.stop", "oidc.begin", "oidc.finish", "oidc.way_out", "oidc.came_through",
 }  # fmt: skip
 """The way in and out, one's own account, and writing into the log: everybody's who is signed in, or before it."""
 FACTS = {"snapshots.snapshot", "sources.now", "kpi_waiting.sentence", "model_facts.facts_of"}
