@@ -211,8 +211,9 @@ def _refusal(bound: Limit, used: Mapping[int, int], amount: int, at: datetime) -
         )
     seconds = max(1, math.ceil((free - at).total_seconds()))
     left = max(0, bound.most - sum(used.values()))
+    files = "file" if bound.most == 1 else "files"
     sentence = {
-        "exports": f"You took {bound.most:,} file{'' if bound.most == 1 else 's'} in the last hour, which is as many as anybody may.",
+        "exports": f"You took {bound.most:,} {files} in the last hour, which is as many as anybody may.",
         "rows": f"Of the {bound.most:,} rows that anybody may take in a day you have {left:,} left.",
         "moves": f"You moved inputs {bound.most:,} times in the last minute, which is as often as anybody may.",
     }[bound.thing]
