@@ -229,7 +229,7 @@ def test_who_is_in_no_group_that_means_a_role_never_gets_an_account(house, provi
 
 def local(house: House, email: str) -> Any:
     accounts.create(
-        house.sources, email=email, name="Clara Lokal", role="tueftlerei", attributes={}, password=LOCAL_PASSWORD
+        house.sources, email=email, name="Clara Hier", role="tueftlerei", attributes={}, password=LOCAL_PASSWORD
     )
     with house.sources.store.read() as session:
         return people.by_email(session, email)
