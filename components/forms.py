@@ -14,12 +14,19 @@ Id = str | Mapping[str, str]
 
 
 def text(
-    id: Id, label: str, *, value: str = "", error: str = "", hint: str = "", debounce: int | bool = False
+    id: Id,
+    label: str,
+    *,
+    value: str = "",
+    error: str = "",
+    hint: str = "",
+    debounce: int | bool = False,
+    disabled: bool = False,
 ) -> Component:
     """A line of text. ``error`` is the sentence that stands under it."""
     return dmc.TextInput(
         id=_id(id), label=label, value=value, error=error or None, description=hint or None, debounce=debounce,
-        autoComplete="off", className="ll-field",
+        disabled=disabled, autoComplete="off", className="ll-field",
     )  # fmt: skip
 
 

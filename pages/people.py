@@ -16,7 +16,7 @@ from components.listing import listing
 from components.shell import posted
 from pages import _attention
 from pages._screen import Page, Screen, pressed
-from services import access, people, wording
+from services import access, identity_links, people, wording
 from services.access import Viewer
 from services.errors import InvalidField, Refusal
 from services.people import PersonForm, PersonLine
@@ -24,6 +24,8 @@ from services.sources import Sources
 
 ids = Ids("people")
 NEW = "new"
+LINK = "link-"
+PROVIDED = "The identity provider says this, anew at each sign-in."
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ def _done(viewer: Viewer, sources: Sources, *, act: str, of: str, typed: Typed) 
         elif act == "sign_out":
             ended = people.end_sessions(viewer, sources, known)
             said = f"Signed out: {ended} {'session' if ended == 1 else 'sessions'} ended."
+        elif act.startswith(LINK):
+            identity_links.link(viewer, sources, known, act.removeprefix(LINK))
+            said = "Linked. They come in through the identity provider from now on."
         elif act == "password":
             return _with_password(viewer, sources, known)
         else:
@@ -184,7 +189,11 @@ def _list(found: tuple[PersonLine, ...], sources: Sources) -> Any:
 
 
 def _who(person: PersonLine) -> Any:
-    marks = [parts.tag("you") if person.is_self else None, None if person.active else parts.tag("disabled", "bad")]
+    marks = [
+        parts.tag("you") if person.is_self else None,
+        parts.tag("company account") if person.provided else None,
+        None if person.active else parts.tag("disabled", "bad"),
+    ]
     href = "/admin/people?" + urlencode({"person": person.id})
     return html.Div(
         [
@@ -205,19 +214,23 @@ def _panel(form: PersonForm, *, typed: Typed | None = None, wrong: InvalidField 
     attributes = [
         forms.several(
             _of("attribute", a.name), a.label, a.values, chosen=held.attributes.get(a.name, a.held),
-            error=errors.get(a.name, ""), disabled=fixed,
+            error=errors.get(a.name, ""), disabled=fixed or a.name in form.fixed,
         )
         for a in form.attributes
     ]  # fmt: skip
-    hint = "Nobody changes their own role." if form.line and form.line.is_self else ""
+    provided = bool(form.line and form.line.provided)
+    hint = "Nobody changes their own role." if form.line and form.line.is_self else PROVIDED if provided else ""
     fields = [
-        forms.text(_of("field", "name"), "Name", value=held.fields.get("name", ""), error=errors.get("name", "")),
+        forms.text(
+            _of("field", "name"), "Name", value=held.fields.get("name", ""), error=errors.get("name", ""),
+            disabled="name" in form.fixed,
+        ),
         forms.text(_of("field", "email"), "E-mail", value=held.fields.get("email", ""), error=errors.get("email", ""))
         if new
         else None,
         forms.choice(
             _of("field", "role"), "Role", form.roles, value=held.fields.get("role", ""), error=errors.get("role", ""),
-            hint=hint, empty="Choose a role", needed=True, disabled=fixed,
+            hint=hint, empty="Choose a role", needed=True, disabled=fixed or "role" in form.fixed,
         ),
         *attributes,
     ]  # fmt: skip
@@ -249,13 +262,16 @@ def _more(form: PersonForm) -> Any:
     ]
     return html.Div(
         [
+            _linking(form),
             parts.more("See what they see", *look) if form.may_look and line.active else None,
             parts.more(
                 f"Sign out everywhere ({line.sessions} {sessions})",
                 html.P("Every browser of theirs is asked to sign in again."),
                 forms.button(_of("do", "sign_out"), "Sign out everywhere", disabled=not line.sessions),
             ),
-            parts.more(
+            None
+            if line.provided
+            else parts.more(
                 "New one-time password",
                 html.P("Their password stops working, and they are signed out everywhere."),
                 forms.button(_of("do", "password"), "Make a one-time password"),
@@ -268,11 +284,27 @@ def _more(form: PersonForm) -> Any:
             if line.active
             else parts.more(
                 "Enable the account",
-                html.P("They may sign in again with the password they had."),
+                html.P("They may sign in again as they did before."),
                 forms.button(_of("do", "enable"), "Enable"),
             ),
         ],
         className="ll-panel-foot",
+    )
+
+
+def _linking(form: PersonForm) -> Any:
+    """Who came from the identity provider with this person's address and waits to be linked with them."""
+    asked = form.asked
+    if asked is None:
+        return None
+    return parts.more(
+        f"Link with {asked.name} of the identity provider",
+        html.P(
+            f"{asked.name} (known there as {asked.subject}) signed in there with this address. An address is no proof: "
+            f"make sure that it was {form.name}. From then on they come in through the provider alone, with the role "
+            "that it says; their password stops working, and they are signed out everywhere."
+        ),
+        forms.button(_of("do", LINK + asked.key), "It is the same person: link"),
     )
 
 

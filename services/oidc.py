@@ -173,7 +173,7 @@ def _ticket(sources: Sources, secret: str, said: Mapping[str, str], at: datetime
         raise elsewhere
     detail = dict(ticket.detail)
     if not hmac.compare_digest(said.get("state", "").encode(), str(detail["state"]).encode()):
-        _refused(sources, "The answer does not belong to the sign-in that this browser began.")
+        _refused(sources, "The answer does not belong to the sign-in that this browser began.", once_a_minute=True)
         raise elsewhere
     with sources.store.begin() as session:
         mine = tickets.take(session, ticket.id_hash, KIND, at)
@@ -250,14 +250,16 @@ def _prove_again(sources: Sources, attested: Attested, kept: Mapping[str, Any], 
         )  # fmt: skip
 
 
-def _refused(sources: Sources, reason: str) -> None:
-    """Write a refusal of somebody who is not known yet; the same once a minute, however often it is tried."""
-    at = sources.clock()
+def _refused(sources: Sources, reason: str, *, once_a_minute: bool = False) -> None:
+    """Write a refusal of somebody who is not known yet. What uses up no ticket could be tried without end."""
+    at, resource = sources.clock(), f"{KIND}, state" if once_a_minute else KIND
     with sources.store.begin() as session:
-        if not audit_log.recent(session, person="", act="sign_in", resource=KIND, since=at - SAME_REFUSAL):
-            audit_log.record(
-                session, at=at, person_id=None, person="", act="sign_in", resource=KIND, allowed=False, reason=reason
-            )
+        since = at - SAME_REFUSAL
+        if once_a_minute and audit_log.recent(session, person="", act="sign_in", resource=resource, since=since):
+            return
+        audit_log.record(
+            session, at=at, person_id=None, person="", act="sign_in", resource=resource, allowed=False, reason=reason
+        )
 
 
 def _count(address: str) -> Count:

@@ -470,3 +470,21 @@ def test_the_secret_of_the_provider_is_nowhere_to_be_seen(house):
     sign_in(house, "clara")
     assert SECRET not in repr(house.sources.settings) and SECRET not in repr(house.sources)
     assert SECRET not in begin(house.client())
+
+
+def test_the_page_people_shows_what_the_provider_says_and_links_by_a_button(house, provider):
+    sign_in(house, "fritz")
+    there = local(house, "clara@bakery.example")
+    sign_in(house, "clara")
+    admin = house.sign_in("hauswart")
+    assert "company account" in house.words(admin, "/admin/people")
+    provided = person_at(house, provider.issuer, "fritz")
+    words = house.words(admin, f"/admin/people?person={provided.id}")
+    assert "The identity provider says this" in words and "one-time password" not in words
+    assert "Link with Clara Chef of the identity provider" in house.words(admin, f"/admin/people?person={there.id}")
+    key = people_service.form(house.viewer("hauswart"), house.sources, there.id).asked.key
+    pressed = {"id": {"type": "people-do", "act": f"link-{key}"}, "property": "n_clicks", "value": 1}
+    name = '{"act":"link-' + key + '","type":"people-do"}.n_clicks'
+    answer = house.fire(admin, "people-panel", [[pressed]], [[], [], str(there.id), []], changed=[name])
+    assert "Linked." in answer.get_data(as_text=True)
+    assert sign_in(house, "clara")[1].headers["Location"] == "/"
