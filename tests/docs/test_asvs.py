@@ -34,7 +34,7 @@ def rows() -> list[list[str]]:
 
 
 @lru_cache(maxsize=128)
-def tests_of(file: str) -> frozenset[str]:
+def functions_of(file: str) -> frozenset[str]:
     """The test functions of a file under ``tests``."""
     found = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
     return frozenset(n.name for n in ast.walk(found) if isinstance(n, ast.FunctionDef) and n.name.startswith("test_"))
@@ -51,7 +51,7 @@ def test_what_is_said_to_be_met_names_tests_or_a_document_that_are_there(row):
     assert state in STATES and asked and said
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", said)
     for file, function in named:
-        assert function in tests_of(file), f"{file}::{function}"
+        assert function in functions_of(file), f"{file}::{function}"
     if state == "met":
         assert named or re.search(r"\]\([\w./-]+\.md\)", said)
 
@@ -62,9 +62,9 @@ def test_the_counts_above_the_table_are_those_of_the_table():
         assert f"{sum(row[2] == state for row in rows())} {words}" in text.replace("\n", " ")
 
 
-@pytest.mark.parametrize("file", [ROOT / "SECURITY.md", ROOT / "docs/explanation/threat-model.md"], ids=lambda f: f.name)
-def test_a_promise_names_tests_that_are_there(file):
-    named = re.findall(r"`tests/([\w/]+\.py)(?:::(\w+))?`", file.read_text(encoding="utf-8"))
-    assert named
+def test_a_promise_names_tests_that_are_there():
+    named = re.findall(r"`tests/([\w/]+\.py)(?:::(\w+))?`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
     for where, function in named:
-        assert (ROOT / "tests" / where).is_file() and (not function or function in tests_of(where)), where
+        assert (ROOT / "tests" / where).is_file(), where
+        assert not function or function in functions_of(where), function

@@ -54,7 +54,8 @@ def test_every_action_is_tried_by_a_door_or_shows_more_behind_one(demo):
 def a_key(house: House, who: str) -> str:
     """A row that somebody may see."""
     viewer = house.viewer(who)
-    return leads.block(viewer, house.sources, LeadQuery(list="campaign_response"), 0, 1).rows[0].key
+    of = next(choice.of for choice in leads.lists(viewer, house.sources) if choice.list == "campaign_response")
+    return leads.block(viewer, house.sources, LeadQuery(list="campaign_response", of=of), 0, 1).rows[0].key
 
 
 @pytest.mark.attack("G-01", "G-02", "G-03")
