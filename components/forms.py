@@ -75,6 +75,14 @@ def several(
     )
 
 
+def day(id: Id, label: str, *, value: str = "") -> Component:
+    """One day."""
+    return dmc.DatePickerInput(
+        id=_id(id), label=label, value=value or None, valueFormat="D MMM YYYY", placeholder="Choose a day",
+        className="ll-field",
+    )  # fmt: skip
+
+
 def days(id: Id, label: str, *, first: str = "", last: str = "") -> Component:
     """A range of days; both may be empty."""
     return dmc.DatePickerInput(

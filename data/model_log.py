@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from data.tables import AuditEvent
@@ -17,3 +18,14 @@ def newest(session: Session, resources: Iterable[str], limit: int = 200) -> list
     named = [resource[:254] for resource in resources]
     wanted = select(AuditEvent).where(AuditEvent.resource.in_(named), AuditEvent.act.in_(ACTS))
     return list(session.scalars(wanted.order_by(AuditEvent.id.desc()).limit(limit)))
+
+
+def decisions(session: Session, resources: Iterable[str], before: datetime) -> list[AuditEvent]:
+    """Every decision before a moment about models of the workspace and versions of registered models, oldest first."""
+    named = list(dict.fromkeys(resources))
+    of = or_(
+        AuditEvent.resource.in_(named),
+        *(AuditEvent.resource.startswith(f"{name}/", autoescape=True) for name in named),
+    )
+    wanted = select(AuditEvent).where(of, AuditEvent.act.in_(ACTS), AuditEvent.at < before)
+    return list(session.scalars(wanted.order_by(AuditEvent.id)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -24,3 +26,9 @@ def make_current(session: Session, run: ScoreRun) -> None:
 def by_id(session: Session, run: int) -> ScoreRun | None:
     """The run with this id."""
     return session.get(ScoreRun, run)
+
+
+def newest(session: Session, model: str, before: datetime) -> ScoreRun | None:
+    """The last run of a model that was shown before a moment."""
+    wanted = select(ScoreRun).where(ScoreRun.model == model, ScoreRun.scored_at < before)
+    return session.scalar(wanted.order_by(ScoreRun.id.desc()).limit(1))

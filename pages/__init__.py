@@ -12,6 +12,7 @@ from pages import (
     audit_record,
     check,
     data,
+    evidence,
     jobs,
     kpis,
     lead,
@@ -39,6 +40,7 @@ PAGES: tuple[Page, ...] = (
     access.page,
     audit.page,
     audit_changes.page,
+    evidence.page,
     audit_record.page,
     check.page,
 )

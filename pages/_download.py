@@ -8,7 +8,7 @@ from flask import Flask, Response, make_response, request, stream_with_context
 
 from pages import _errors, _screen
 from pages._screen import Screen
-from services import exports
+from services import evidence, evidence_files, exports
 from services.access import Viewer
 from services.errors import Forbidden, Refusal, TooMuch, Unavailable
 
@@ -36,6 +36,22 @@ def add(server: Flask, screen: Screen) -> None:
             stream_with_context(made.chunks),
             mimetype="text/csv",
             headers={"Content-Disposition": f'attachment; filename="{made.filename}"'},
+        )
+
+    @server.get("/admin/evidence.zip")
+    @_screen.needs("audit:read")
+    def evidence_zip(who: Viewer) -> Any:
+        try:
+            taken = evidence_files.take(who, screen.sources, evidence.day_of(request.args.get("day", "")))
+        except Forbidden as refusal:
+            _screen.denied("file.take", "evidence_zip", "audit:read", refusal.sentence)
+            return Response(refusal.sentence, 403, mimetype="text/plain")
+        except Refusal as refusal:
+            return Response(refusal.sentence, 400, mimetype="text/plain")
+        return Response(
+            taken.content,
+            mimetype="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="{taken.filename}"'},
         )
 
 

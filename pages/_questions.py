@@ -14,6 +14,7 @@ QUESTIONS = (
     ("A record", "/admin/audit/record"),
     ("Changes", "/admin/audit/changes"),
     ("Reviews", "/admin/reviews"),
+    ("Evidence", "/admin/evidence"),
 )
 
 

@@ -49,6 +49,7 @@ ADDRESSES: Mapping[str, str] = {
     "/admin/audit/changes": "audit:read",
     "/admin/audit/record": "audit:read",
     "/admin/check": "workspace:check",
+    "/admin/evidence": "audit:read",
     "/admin/people": "people:read",
     "/admin/reviews": "audit:read",
     "/data": "data:read",

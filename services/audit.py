@@ -56,6 +56,7 @@ ACT_WORDS: Mapping[str, str] = {
     "person.review": "Confirmed a person's access",
     "policy.why": "Asked why somebody sees a row",
     "audit.ask": "Asked who saw a record",
+    "evidence.take": "Took an evidence pack",
     "person.view_end": "Looked as oneself again",
     "job.start": "Started a job",
     "job.cancel": "Cancelled a job",

@@ -36,6 +36,7 @@ ACT_CLASSES: Mapping[str, EventClass] = {
     "person.view_end": "reading",
     "file.take": "taking",
     "leads.export": "taking",
+    "evidence.take": "taking",
     "person.add": "people",
     "person.change": "people",
     "person.enable": "people",

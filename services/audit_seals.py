@@ -21,11 +21,15 @@ LINE = re.compile(r"([1-9][0-9]{0,15}) ([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Verified:
-    """How far the chain reaches, and the first record that is not what it was; "" where there is none."""
+    """How far the chain reaches, and the first record that is not what it was; "" where there is none.
+
+    ``anchor`` is the chain's value at the newest anchor.
+    """
 
     sealed: int
     anchored: int
     problem: str
+    anchor: str = ""
 
 
 def seal(sources: Sources) -> int:
@@ -52,7 +56,9 @@ def verify(viewer: Viewer, sources: Sources) -> Verified:
     if not problem and end is not None and not anchors:
         gone = f"The anchors in {sources.settings.audit_anchor} are gone"
         problem = f"{gone}: nothing shows that the chain was not made anew."
-    return Verified(end.position if end else 0, max((a.position for a in anchors), default=0), problem)
+    newest = max(anchors, key=lambda a: a.position, default=None)
+    reach, chain = (newest.position, newest.chain) if newest else (0, "")
+    return Verified(end.position if end else 0, reach, problem, chain)
 
 
 def _anchor(sources: Sources, end: Anchor) -> None:

@@ -27,7 +27,11 @@ OWN = {
 FACTS = {"snapshots.snapshot", "sources.now", "kpi_waiting.sentence", "model_facts.facts_of"}
 """Facts that are the same for everybody who is signed in: no row is in them."""
 
-BOTH = {"exports.lead_csv": ("leads:export", "leads:read")}
+BOTH = {
+    "exports.lead_csv": ("leads:export", "leads:read"),
+    "evidence.pack": ("audit:read", "policy:read"),
+    "evidence_files.take": ("audit:read", "policy:read"),
+}
 """Doors that two rights open together."""
 
 
