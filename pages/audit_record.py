@@ -102,7 +102,7 @@ def _answer(viewer: Viewer, sources: Sources, asked: RecordQuery) -> Any:
 
 MEANING = (
     "A list is written into the log with how far it may have been read, not row by row: who “may have seen” the record "
-    "was given rows at least from the half of that reach. An export holds every row of its list. Places are those of "
+    "was given rows of that list, perhaps not as far down. An export holds every row of its list. Places are those of "
     "the list as that person saw it then, worked out again from the stored tables of its run."
 )
 
@@ -114,7 +114,7 @@ def _question(found: Trail) -> str:
 
 
 def _verdict(found: Trail) -> str:
-    sure = {line.person for line in found.lines if not line.may}
+    sure = {line.person for line in found.lines if not line.may and not line.asked}
     may = {line.person for line in found.lines if line.may} - sure
     if not sure and not may:
         more = " as far as the log can still tell" if found.lost or found.retired else ""

@@ -21,6 +21,7 @@ from services.sources import Sources
 
 ids = Ids("evidence")
 HOME = "/admin/evidence"
+ACROSS = 10
 
 
 def layout(viewer: Viewer, sources: Sources, day: str = "") -> Any:
@@ -116,14 +117,18 @@ def _person(person: PersonThen) -> list[Any]:
 
 
 def _matrix(found: Evidence) -> Any:
-    """Person by action: actions down, people across, so that it fits on paper."""
+    """Person by action: actions down, people across, a few at a time so that it fits on paper."""
     active = [p for p in found.people if p.active]
+    few = [active[at : at + ACROSS] for at in range(0, len(active), ACROSS)]
+    return parts.section("Who could do what", *(_marks(found, people) for people in few))
+
+
+def _marks(found: Evidence, people: list[PersonThen]) -> Any:
     rows = [
-        [words, *(html.Span("●", title="may") if action in p.grants else "" for p in active)]
+        [words, *(html.Span("●", title="may") if action in p.grants else "" for p in people)]
         for action, words in found.actions
     ]
-    table = html.Div(tables.plain(["", *(p.name for p in active)], rows), className="ll-matrix")
-    return parts.section("Who could do what", table)
+    return html.Div(tables.plain(["", *(p.name for p in people)], rows), className="ll-matrix")
 
 
 def _policy(found: Evidence) -> Any:

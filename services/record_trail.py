@@ -28,6 +28,7 @@ LISTS = ("leads.open", "leads.read", "leads.export")
 LONGEST_KEY = 500
 LATE = timedelta(hours=1)
 """How much later than it began a count of moves may be written."""
+ASKED = frozenset({"policy.why", "audit.ask"})
 DID = {
     "lead.open": "Opened it",
     "what_if.open": "Opened a what-if on it",
@@ -78,7 +79,7 @@ class Subject:
 @dataclass(frozen=True)
 class Seen:
     """One act on the record. ``through`` is through whose eyes, ``where`` the list; ``may`` marks a read that may have
-    ended before the record.
+    ended before the record, ``asked`` a question about it, which shows nothing of it.
     """
 
     event: int
@@ -89,6 +90,7 @@ class Seen:
     did: str
     where: str
     may: bool
+    asked: bool
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,6 @@ class Trail:
     lines: tuple[Seen, ...]
     lost: tuple[Lost, ...]
     retired: int
-    people: int
-    asked_by: str
-    at: datetime
     policy: str
     zone: str
 
@@ -171,9 +170,6 @@ def trail(viewer: Viewer, sources: Sources, query: RecordQuery) -> Trail:
         lines=tuple(lines),
         lost=lost,
         retired=retired,
-        people=len({line.person for line in lines}),
-        asked_by=viewer.name,
-        at=sources.clock(),
         policy=sources.workspace.fingerprint[:12],
         zone=sources.workspace.lake.timezone,
     )
@@ -269,6 +265,7 @@ def _seen(event: AuditEvent, names: Mapping[str, str], did: str, *, where: str =
         did=did,
         where=where,
         may=may,
+        asked=event.act in ASKED,
     )
 
 

@@ -1,4 +1,4 @@
-"""The evidence pack: what was so at the day's end, the same bytes for the same state, safe in a spreadsheet, audited."""
+"""The evidence pack: what was so at the day's end, same bytes for the same state, safe in a spreadsheet, audited."""
 
 from __future__ import annotations
 
