@@ -123,11 +123,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(instance: Path, workspace: Path, people: dict[str, Any]) -> Iterator[Served]:
-    """Gunicorn with one worker on an instance, ended by its id."""
-    port = free_port()
+def serve(instance: Path, workspace: Path, people: dict[str, Any], *, port: int = 0, **others: str) -> Iterator[Served]:
+    """Gunicorn with one worker on an instance, ended by its id. ``others`` are further settings."""
+    port = port or free_port()
     clean = {n: v for n, v in os.environ.items() if not n.startswith("LAKELIGHT_") and n != "PORT"}
-    said = {"INSTANCE": instance, "WORKSPACE": workspace, "PORT": port, "WEB_WORKERS": 1, "SECRET_KEY": instances.KEY}
+    said = {
+        "INSTANCE": instance,
+        "WORKSPACE": workspace,
+        "PORT": port,
+        "WEB_WORKERS": 1,
+        "SECRET_KEY": instances.KEY,
+    } | others
     environment = clean | {f"LAKELIGHT_{name}": str(value) for name, value in said.items()}
     log = (instance / "web-under-test.log").open("w")
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py")]
