@@ -44,6 +44,8 @@ FILES = {
     "stamm/abnehmer.parquet": "stamm/abnehmer.parquet",
     "lieferungen": 'buchhaltung/lieferungen-"><img src=x onerror=window.__pwned=45>.parquet',
 }
+SEASON = "<b>Winter</b>/2024 {{7*7}} =1+1"
+"""The list that is open."""
 BROKEN = 'vertraege/<svg onload=window.__pwned=46> "; rm -rf {{7*7}}.parquet'
 GOODS = (*corpus.DRAWN, *corpus.ADDRESSES[:4], *corpus.FORMULAS[:3], *corpus.LETTERS[:3], corpus.LONG, "Gipfeli")
 PEOPLE: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
@@ -178,6 +180,7 @@ def contracts() -> pd.DataFrame:
     keys = dict(zip(build.houses().kennung, houses().kennung, strict=True))
     made = build.contracts()
     made["kennung"] = made.kennung.map(keys)
+    made["saison"] = made.saison.replace({build.OPEN_SEASON: SEASON})
     return made.rename(columns=INPUTS)
 
 

@@ -10,7 +10,9 @@ import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
@@ -18,6 +20,7 @@ from data.workspace import read_workspace
 from pages import PAGES
 from tests.attacks import corpus, hostile
 from tests.browser.conftest import SIZES, Served, Watched, serve
+from tests.house import PASSWORD, email_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 LISTEN = """
@@ -68,7 +71,23 @@ def hostile_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
     """The hostile workspace, served."""
     instance = hostile.build_hostile(tmp_path_factory.mktemp("hostile"))
     with serve(instance, instance / "workspace", hostile.PEOPLE) as served:
+        _knock(served)
         yield served
+
+
+def _knock(served: Served) -> None:
+    """Leave names that nobody has in the log, and a browser that calls itself an attack in a person's sessions."""
+    for at, text in enumerate(corpus.MARKUP[:4]):
+        asked = build_opener(HTTPCookieProcessor())
+        asked.addheaders = [("User-Agent", corpus.MARKUP[4 + at])]
+        for who in (text, email_of("hauswart")):
+            form = asked.open(f"{served.address}/sign-in").read().decode()
+            token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+            if token is None:
+                continue
+            said = urlencode({"email": who, "password": PASSWORD, "csrf_token": token[1]}).encode()
+            with contextlib.suppress(HTTPError):
+                asked.open(f"{served.address}/sign-in?{urlencode({'next': text})}", said).close()
 
 
 class Look:
