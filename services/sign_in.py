@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Literal
 
-from data import audit_log, people, sessions
+from data import audit_log, identities, people, sessions
 from data.tables import Person, SignInSession
 from services import audit, passwords, sign_in_limits
 from services.access import Viewer
@@ -46,10 +46,11 @@ def sign_in(sources: Sources, *, email: str, password: str, address: str, user_a
         waiting = sign_in_limits.wait(session, both, at) > 0
         if sign_in_limits.is_stranger(session, person, address):
             waiting = waiting or sign_in_limits.wait(session, sign_in_limits.of_account(email), at) > 0
+        provided = person is not None and identities.is_provided(session, person.id)
     if from_here:
         raise TooManyFromHere(from_here)
     right = passwords.verify(person.password_hash if person else passwords.DUMMY, password)
-    if waiting or not right or person is None or not person.active:
+    if waiting or not right or person is None or not person.active or provided:
         counts = (both, sign_in_limits.of_address(address), sign_in_limits.of_account(email))
         failed(sources, email, counts, at=at, waiting=waiting)
         raise SignInRefused(

@@ -16,7 +16,7 @@ import requests
 from sqlalchemy import text
 
 from data import audit_log, identities, people, sessions
-from services import accounts, identity_links, own_account
+from services import accounts, identity_links, own_account, passwords
 from services import people as people_service
 from services import sign_in as sign_in_service
 from services.errors import Forbidden, InvalidField, InvalidQuery
@@ -488,3 +488,11 @@ def test_the_page_people_shows_what_the_provider_says_and_links_by_a_button(hous
     answer = house.fire(admin, "people-panel", [[pressed]], [[], [], str(there.id), []], changed=[name])
     assert "Linked." in answer.get_data(as_text=True)
     assert sign_in(house, "clara")[1].headers["Location"] == "/"
+
+
+def test_a_password_that_got_there_by_another_way_opens_nothing(house, provider):
+    """Whatever writes a password (the terminal, a link from before): who comes from the provider comes through it."""
+    sign_in(house, "clara")
+    with house.sources.store.begin() as session:
+        people.by_email(session, "clara@bakery.example").password_hash = passwords.hashed(LOCAL_PASSWORD)
+    assert password_sign_in(house, "clara@bakery.example", LOCAL_PASSWORD).status_code == 401
