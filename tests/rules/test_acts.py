@@ -6,6 +6,7 @@ import ast
 import re
 
 from services.audit import ACT_WORDS
+from services.record_trail import LISTS
 from tests.rules import code
 
 WRITERS = {"record", "_record", "denied", "write"}
@@ -44,3 +45,18 @@ def test_every_act_has_words():
 def test_no_words_are_kept_for_an_act_that_nobody_writes():
     text = "".join(f.read_text() for f in code.modules("pages", "services", "data", "demo") if f.name != "audit.py")
     assert [act for act in ACT_WORDS if f'"{act}"' not in text] == []
+
+
+def test_whoever_writes_that_rows_of_a_list_were_given_keeps_what_they_were():
+    """Else nobody could tell later who saw a record: see ``services.record_trail``."""
+    acts = set(LISTS)
+    writers = {code.name(f): f.read_text() for f in code.modules("pages", "services", "data")}
+    found = {n: t for n, t in writers.items() if n == "services/lead_reads.py" or _writes_one_of(n, acts)}
+    assert set(found) >= {"services/lead_reads.py", "services/exports.py", "services/what_if.py"}
+    assert [n for n, text in found.items() if "kept(found, question)" not in text and '"keys": keys' not in text] == []
+
+
+def _writes_one_of(name: str, acts: set[str]) -> bool:
+    tree = code.tree(code.ROOT / name)
+    calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and _called(n) in WRITERS)
+    return any(text in acts for call in calls for part in call.args for text in _texts(part))
