@@ -152,6 +152,20 @@ def test_a_place_is_the_one_in_the_list_as_it_was(own_bakery: House, monkeypatch
     assert (line.where, line.through) == ("Kündigungsrisiko, Winter/2024, version 1", "")
 
 
+def test_an_order_of_ones_own_is_walked_as_far_as_anybody_read(
+    own_bakery: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same question was asked twice, far down first: the row of the far block is found, in that event only."""
+    monkeypatch.setattr(lead_reads, "FIRST", 10)
+    sorted_ = replace(OPEN, sort=(Order("score"),))
+    for session_id, start in (("far", 30), ("near", 0)):
+        eyes = replace(own_bakery.viewer("aussendienst"), session_id=session_id)
+        rows = leads.block(eyes, own_bakery.sources, sorted_, start, 5).rows
+        if start:
+            key = rows[2].key
+    assert said(ask(own_bakery, key)) == [("aussendienst", "Read a list in which it stood at place 33 of the first 40")]
+
+
 def test_another_day_and_other_eyes_are_written_again(own_bakery: House) -> None:
     """A session that looks through two people's eyes reads two lists, and who reads on after midnight reads then."""
     admin = viewer(own_bakery, AUDITOR)
