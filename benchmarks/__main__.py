@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import answers, beginning, trees, web
+from benchmarks import access, answers, beginning, trees, web
 from benchmarks.measuring import Benchmark, keep, table, write_page
 
 ALL = (
@@ -12,6 +12,8 @@ ALL = (
     Benchmark("grid", answers.grid),
     Benchmark("moves", answers.moves),
     Benchmark("export", answers.export),
+    Benchmark("guard", access.guard),
+    Benchmark("row_rule", access.row_rule),
     Benchmark("trees", trees.shap_ratio),
     Benchmark("web", web.web),
     Benchmark("demo", beginning.demo_build),

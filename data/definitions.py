@@ -443,7 +443,7 @@ class AccessFile(Definition):
     """``access.yml``: roles, the attributes that people carry, limits, and how long the log is kept.
 
     ``retention`` gives days by class of event; a class that it does not name is kept for ever. ``smallest_cell`` is
-    the fewest entities that an aggregate over more than one's own rows may speak of.
+    the fewest things that a count of more than one's own rows may speak of: at least three, as "fewer than two" is one.
     """
 
     attributes: dict[Name, Attribute] = {}
@@ -451,7 +451,7 @@ class AccessFile(Definition):
     step_up: StepUp = StepUp()
     limits: Limits = Limits()
     retention: dict[EventClass, Annotated[int, Field(ge=30)]] = {}
-    smallest_cell: int = Field(default=5, ge=1)
+    smallest_cell: int = Field(default=5, ge=3)
 
 
 class Workspace(Definition):

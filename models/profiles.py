@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.predicting import InputProfile, ModelProfile
+from models.predicting import InputKind, InputProfile, ModelProfile
 
 FEWEST = 20
 
@@ -40,17 +40,27 @@ def typical(frame: pd.DataFrame, inputs: Sequence[str]) -> dict[str, Any]:
 def _input(column: pd.Series, name: str) -> InputProfile:
     known = column.dropna()
     blanks = bool(column.isna().any())
-    if known.empty:
-        return InputProfile(name, "number", blanks=True)
+    if len(known) < FEWEST:  # a percentile of a few known values is one of them
+        return InputProfile(name, _kind(known), blanks=blanks)
     if pd.api.types.is_bool_dtype(known) or not pd.api.types.is_numeric_dtype(known):
         counts = known.astype(str).value_counts()
         kept = tuple(sorted(str(c) for c, n in counts.items() if n >= FEWEST))
-        kind = "boolean" if pd.api.types.is_bool_dtype(known) else "category"
-        return InputProfile(name, kind, typical=str(counts.index[0]), categories=kept, blanks=blanks)  # type: ignore[arg-type]
+        first = str(counts.index[0])
+        return InputProfile(
+            name, _kind(known), typical=first if first in kept else None, categories=kept, blanks=blanks
+        )
     values = known.to_numpy(dtype=float)
     low, p10, middle, p90, high = (float(v) for v in np.percentile(values, [1, 10, 50, 90, 99]))
-    whole = bool(np.all(values == np.round(values)))
     return InputProfile(
-        name, "integer" if whole else "number",
+        name, _kind(known),
         low=low, high=high, p10=p10, p90=p90, mean=float(values.mean()), typical=middle, blanks=blanks,
     )  # fmt: skip
+
+
+def _kind(known: pd.Series) -> InputKind:
+    if pd.api.types.is_bool_dtype(known):
+        return "boolean"
+    if not pd.api.types.is_numeric_dtype(known):
+        return "category" if len(known) else "number"
+    values = known.to_numpy(dtype=float)
+    return "integer" if len(values) and bool(np.all(values == np.round(values))) else "number"

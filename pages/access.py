@@ -177,19 +177,20 @@ def _group(group: Group, number: int, *, of: int) -> Any:
 
 
 def _datasets(rights: PersonRights) -> Any:
-    if all(d.visible == 0 for d in rights.datasets if d.total is not None):
+    if all(d.rows.seen.value == 0 for d in rights.datasets if d.rows is not None):
         return html.P(f"None: no row rule gives the role {rights.role_label} rows of any dataset.", className="ll-soft")
     heads = ["Dataset", "Sees", "Of", "Because", "Hidden columns"]
-    return listing("Which rows they see", heads, [_dataset(d) for d in rights.datasets], numbers=(1, 2))
+    made = listing("Which rows they see", heads, [_dataset(d) for d in rights.datasets], numbers=(1, 2))
+    return [made, html.P(rights.withheld, className="ll-soft ll-small") if rights.withheld else None]
 
 
 def _dataset(rights: DatasetRights) -> list[Any]:
     soft = html.Span("none", className="ll-soft")
-    if rights.total is None:
+    if rights.rows is None:
         sees, of = html.Span("not published yet", className="ll-soft"), ""
     else:
-        known = f"{rights.visible:,}" if rights.visible is not None else "cannot be counted now"
-        sees, of = known if rights.visible != 0 else soft, f"{rights.total:,}"
+        seen = rights.rows.seen
+        sees, of = seen.text if seen.value != 0 else soft, rights.rows.total.text
     return [html.Strong(rights.label), sees, of, rights.reason, ", ".join(rights.hidden) or soft]
 
 

@@ -96,7 +96,7 @@ def _rights(viewer: Viewer, sources: Sources) -> list[Any]:
     rights = policy.own_rights(sources, viewer)
     heads = ["Dataset", "You see", "Because", "Hidden from you"]
     none = html.P("None: no row rule of your role names any dataset.", className="ll-soft")
-    some = any(d.visible != 0 for d in rights if d.total is not None)
+    some = any(d.rows.seen.value != 0 for d in rights if d.rows is not None)
     rows = listing("Which rows you see", heads, [_dataset(d) for d in rights]) if some else none
     return [
         parts.section("What you may do", html.Ul(may, className="ll-list")),
@@ -106,13 +106,15 @@ def _rights(viewer: Viewer, sources: Sources) -> list[Any]:
 
 def _dataset(rights: DatasetRights) -> list[Any]:
     soft = html.Span("none", className="ll-soft")
-    if rights.total is None:
+    if rights.rows is None:
         sees: Any = html.Span("not published yet", className="ll-soft")
-    elif rights.visible is None:
-        sees = "cannot be counted now"
+    elif rights.rows.seen.value is None:
+        sees = rights.rows.seen.text
     else:
-        whole = f"all {rights.total:,}" if rights.visible == rights.total else f"{rights.visible:,} of {rights.total:,}"
-        sees = html.Span(whole, className="ll-nowrap") if rights.visible else soft
+        seen, total = rights.rows.seen, rights.rows.total
+        of = f"{seen.text} of {total.text}" if not total.withheld else f"{seen.text}; the whole is {total.text}"
+        said = f"all {total.text}" if seen.value == total.value else of
+        sees = html.Span(said, className="ll-nowrap", title=total.reason or None) if seen.value else soft
     return [html.Strong(rights.label), sees, rights.reason, ", ".join(rights.hidden) or soft]
 
 

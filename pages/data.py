@@ -60,7 +60,7 @@ def _item(line: DatasetLine, focus: str) -> MenuItem:
         title=line.label,
         under=line.said,
         href="/data?" + urlencode({"dataset": line.name}),
-        right=f"{line.rows:,}" if line.rows is not None else "",
+        right=line.rows.text if line.rows is not None else "",
         kind=KINDS[line.state],
         chosen=line.name == focus,
     )
@@ -87,7 +87,7 @@ def _facts(found: Catalogue) -> list[tuple[str, Any]]:
     current = next((v for v in about.versions if v.current), None)
     return [
         ("Each row is", about.grain),
-        ("Rows", f"{about.line.rows:,}" if about.line.rows is not None else "not published yet"),
+        ("Rows", _rows(about)),
         ("You see", _visible(about)),
         ("Newest day", f"{wording.day(about.newest)}" if about.newest else ""),
         ("Promise", about.promise if about.time else ""),
@@ -98,12 +98,20 @@ def _facts(found: Catalogue) -> list[tuple[str, Any]]:
     ]
 
 
+def _rows(about: DatasetDetail) -> Any:
+    """How many rows there are, or why that is not told."""
+    if about.line.rows is None:
+        return "not published yet"
+    why = about.line.rows.reason
+    return [html.Span(about.line.rows.text), html.Span(why, className="ll-term-note") if why else None]
+
+
 def _visible(about: DatasetDetail) -> Any:
     if about.line.rows is None:
         return ""
     if about.visible is None:
         return "cannot be counted now"
-    count = "all of them" if about.visible == about.line.rows else f"{about.visible:,}"
+    count = "all of them" if about.visible == about.line.rows.value else f"{about.visible:,}"
     count = "none of them" if about.visible == 0 else count
     return [html.Span(count), html.Span(about.reason, className="ll-term-note")]
 
@@ -163,7 +171,7 @@ def _versions(found: Catalogue) -> Any:
         [
             f"{v.number}" + (", current" if v.current else ""),
             wording.moment(v.published_at, found.zone),
-            f"{v.rows:,}",
+            v.rows.text,
         ]
         for v in about.versions
     ]

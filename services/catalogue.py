@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from data import catalogue_log, publications
 from data.definitions import Dataset, LakeFile, Metric, Workspace
 from data.tables import Publication, Quarantined
-from services import row_counts, wording
+from services import row_counts, small_cells, wording
 from services.access import Viewer, decide, masks, require, rows
 from services.errors import NotFound
+from services.small_cells import Told, Withheld
 from services.snapshots import Snapshot, published
 from services.sources import Sources
 
@@ -34,7 +35,7 @@ class DatasetLine:
 
     name: str
     label: str
-    rows: int | None
+    rows: Told | None
     state: str
     said: str
 
@@ -76,7 +77,7 @@ class VersionLine:
 
     number: int
     published_at: datetime
-    rows: int
+    rows: Told
     current: bool
 
 
@@ -150,7 +151,7 @@ def catalogue(viewer: Viewer, sources: Sources, focus: str = "") -> Catalogue:
     with sources.store.read() as session:
         history = publications.history(session, found, VERSIONS_SHOWN)
     lines = {
-        name: _line(lake, name, now.snapshots.get(name), today=now.today, held=name in troubled)
+        name: _line(viewer, sources, name, now.snapshots.get(name), today=now.today, held=name in troubled)
         for name in lake.datasets
     }
     return Catalogue(
@@ -187,21 +188,26 @@ def _all_held(sources: Sources) -> tuple[HeldFile, ...]:
     return tuple(_held(datasets[q.dataset], q, q.dataset in current) for q in open_ if q.dataset in datasets)
 
 
-def _line(lake: LakeFile, name: str, found: Snapshot | None, *, today: date, held: bool) -> DatasetLine:
+def _line(
+    viewer: Viewer, sources: Sources, name: str, found: Snapshot | None, *, today: date, held: bool
+) -> DatasetLine:
+    lake = sources.workspace.lake
     about = lake.datasets[name]
     if found is None:
         said = "Not published: its file is held back" if held else "Not published yet"
         return DatasetLine(name, about.label, None, "held" if held else "missing", said)
+    seen = row_counts.visible(sources, found.table, found.rows, where=rows(viewer, name))
+    total = small_cells.of_rows(viewer, sources, name, found.rows, seen=seen, own=True).total
     if held:
-        return DatasetLine(name, about.label, found.rows, "held", "A newer file is held back")
+        return DatasetLine(name, about.label, total, "held", "A newer file is held back")
     if found.newest_day is None:
         said = f"Published {wording.day(found.published_at.astimezone(ZoneInfo(lake.timezone)))}"
-        return DatasetLine(name, about.label, found.rows, "fresh", said)
+        return DatasetLine(name, about.label, total, "fresh", said)
     if found.stale:
         age = (today - found.newest_day).days
         said = f"Ends {wording.day(found.newest_day)}, {age:,} day{'' if age == 1 else 's'} ago"
-        return DatasetLine(name, about.label, found.rows, "stale", said)
-    return DatasetLine(name, about.label, found.rows, "fresh", f"To {wording.day(found.newest_day)}")
+        return DatasetLine(name, about.label, total, "stale", said)
+    return DatasetLine(name, about.label, total, "fresh", f"To {wording.day(found.newest_day)}")
 
 
 def _detail(
@@ -234,9 +240,25 @@ def _detail(
         source=f"{about.path} ({about.format})",
         columns=_columns(sources.workspace, about, stored, hidden=hidden, filled=filled),
         invented=tuple(c.label for c in about.columns.values() if c.invented),
-        versions=tuple(VersionLine(p.version, p.published_at, p.rows, p.current) for p in history),
+        versions=_versions(viewer, sources, line, history),
         uses=_uses(viewer, sources.workspace, line.name),
         held=tuple(h for h in held if h.dataset == line.name),
+    )
+
+
+def _versions(
+    viewer: Viewer, sources: Sources, line: DatasetLine, history: list[Publication]
+) -> tuple[VersionLine, ...]:
+    """The newest first. Two versions that lie close would tell how few rows came or went."""
+    smallest = sources.workspace.access.smallest_cell
+    apart: list[Withheld | None] = [None] * len(history)
+    if line.rows is not None and line.rows.withheld:
+        apart = ["tells"] * len(history)
+    elif small_cells.crosses(viewer, line.name):
+        apart = small_cells.spaced([p.rows for p in history], smallest)
+    return tuple(
+        VersionLine(p.version, p.published_at, small_cells.told(p.rows, why, smallest), p.current)
+        for p, why in zip(history, apart, strict=True)
     )
 
 

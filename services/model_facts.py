@@ -250,7 +250,8 @@ def _counted(said: str, card: Mapping[str, Any], key: str) -> str:
     rows = card.get(key)
     if not isinstance(rows, int) or isinstance(rows, bool):
         return said
-    return f"{said}; {rows:,} rows" if said else f"{rows:,} rows"
+    counted = f"{rows:,} rows" if rows >= FEWEST_ROWS else f"fewer than {FEWEST_ROWS} rows"
+    return f"{said}; {counted}" if said else counted
 
 
 # ── figures of the test ───────────────────────────────────────────────────────────────────────────
@@ -331,6 +332,10 @@ def _beside(own: _Figure, other: _Figure) -> Judgement:
 
 
 def _figures(card: Mapping[str, Any], key: str) -> dict[str, _Figure]:
+    """Figures that a card brings; those of a test on fewer than twenty rows would speak of single ones."""
+    rows = card.get("test_rows") if isinstance(card, Mapping) else None
+    if isinstance(rows, int) and not isinstance(rows, bool) and rows < FEWEST_ROWS:
+        return {}
     said = card.get(key) if isinstance(card, Mapping) else None
     found = [_figure(one) for one in said] if isinstance(said, list | tuple) else []
     return {one.name: one for one in found if one is not None}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from data import people
 from data.definitions import Masks, Role, RowGroup, Workspace
 from data.tables import Person
-from services import accounts, row_counts
+from services import accounts, row_counts, small_cells
 from services.access import (
     ACTION_WORDS,
     DatasetScope,
@@ -21,6 +21,7 @@ from services.access import (
     viewer_of_person,
 )
 from services.errors import NotReady
+from services.small_cells import Rows
 from services.snapshots import snapshot
 from services.sources import Sources
 
@@ -66,20 +67,19 @@ class Policy:
 
 @dataclass(frozen=True)
 class DatasetRights:
-    """One dataset for one person. ``visible`` is None where nobody can count it now; ``total`` before publication."""
+    """One dataset for one person, as far as the reader may know it; ``rows`` is None before publication."""
 
     name: str
     label: str
     many: str
-    visible: int | None
-    total: int | None
+    rows: Rows | None
     reason: str
     hidden: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class PersonRights:
-    """What one person may do and see, and why."""
+    """What one person may do and see, and why; ``withheld`` says why a count of rows is not told."""
 
     id: int
     name: str
@@ -91,6 +91,7 @@ class PersonRights:
     actions: tuple[str, ...]
     datasets: tuple[DatasetRights, ...]
     note: str
+    withheld: str = ""
 
 
 def policy(viewer: Viewer, sources: Sources) -> Policy:
@@ -120,6 +121,7 @@ def rights_of(viewer: Viewer, sources: Sources, person_id: int) -> PersonRights:
         person = accounts.person_of(session, person_id)
     known = sources.workspace.access
     held = {k: tuple(v) for k, v in person.attributes.items() if k in known.attributes and v}
+    datasets = _datasets(viewer, sources, viewer_of_person(sources.workspace, person))
     return PersonRights(
         id=person.id,
         name=person.name,
@@ -129,14 +131,19 @@ def rights_of(viewer: Viewer, sources: Sources, person_id: int) -> PersonRights:
         active=person.active,
         held=tuple((known.attributes[k].label, ", ".join(v)) for k, v in held.items()),
         actions=tuple(action_words(a) for a in known.roles[person.role].actions) if person.role in known.roles else (),
-        datasets=own_rights(sources, viewer_of_person(sources.workspace, person)),
+        datasets=datasets,
         note=_note(person),
+        withheld=small_cells.reasons([c for d in datasets if d.rows for c in (d.rows.seen, d.rows.total)]),
     )
 
 
 def own_rights(sources: Sources, who: Viewer) -> tuple[DatasetRights, ...]:
     """Each dataset as this viewer sees it: how many rows, why, and which columns are hidden."""
-    return tuple(_dataset(sources, name, scope) for name, scope in who.scopes.items())
+    return _datasets(who, sources, who)
+
+
+def _datasets(viewer: Viewer, sources: Sources, who: Viewer) -> tuple[DatasetRights, ...]:
+    return tuple(_dataset(viewer, sources, name, scope, own=who is viewer) for name, scope in who.scopes.items())
 
 
 def row_reason(workspace: Workspace, dataset: str, group: RowGroup) -> str:
@@ -200,20 +207,20 @@ def _masked(masks: Masks) -> str:
     return " ".join(parts) or "No column is hidden."
 
 
-def _dataset(sources: Sources, name: str, scope: DatasetScope) -> DatasetRights:
+def _dataset(viewer: Viewer, sources: Sources, name: str, scope: DatasetScope, *, own: bool) -> DatasetRights:
     about = sources.workspace.lake.datasets[name]
     try:
         found = snapshot(None, sources, name)
     except NotReady:
-        total, visible = None, None
+        rows = None
     else:
-        total, visible = found.rows, row_counts.visible(sources, found.table, found.rows, where=scope.rows)
+        seen = row_counts.visible(sources, found.table, found.rows, where=scope.rows)
+        rows = small_cells.of_rows(viewer, sources, name, found.rows, seen=seen, own=own)
     return DatasetRights(
         name=name,
         label=about.label,
         many=about.noun.many,
-        visible=visible,
-        total=total,
+        rows=rows,
         reason=scope.reason,
         hidden=tuple(column.label for c, column in about.columns.items() if c in scope.hidden),
     )

@@ -18,9 +18,10 @@ from data import runs as run_log
 from data.definitions import ModelUse, Role
 from data.tables import CatalogueVersion, Person, ScoreRun
 from models import scoring
-from services import jobs, locks, runs, snapshots
+from services import access, jobs, locks, row_counts, runs, small_cells, snapshots
 from services.access import Viewer, require, viewer_of
 from services.people import lacking_words
+from services.small_cells import Told
 from services.snapshots import Snapshot
 from services.sources import Sources
 
@@ -76,7 +77,7 @@ def check(viewer: Viewer, sources: Sources) -> WorkspaceCheck:
     require(viewer, "workspace:check")
     workspace = sources.workspace
     parts = (
-        CheckPart("Data", tuple(_data(sources))),
+        CheckPart("Data", tuple(_data(viewer, sources))),
         CheckPart("Models", tuple(line for use in workspace.models.models.items() for line in _model(sources, *use))),
         CheckPart("People and roles", tuple(_people(sources))),
         CheckPart("Background work", tuple(_work(sources))),
@@ -93,14 +94,15 @@ def _worst(states: Iterator[State] | Sequence[State]) -> State:
 # ── data ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _data(sources: Sources) -> Iterator[CheckLine]:
+def _data(viewer: Viewer, sources: Sources) -> Iterator[CheckLine]:
     found = snapshots.published(sources)
     with sources.store.read() as session:
         held = {q.dataset: q.reason for q in publications.open_quarantine(session)}
         building = jobs.building(session)
     for name, about in sources.workspace.lake.datasets.items():
         if name in found.snapshots:
-            yield _published(about.label, found.snapshots[name], held.get(name, ""))
+            rows = _rows(viewer, sources, found.snapshots[name])
+            yield _published(about.label, found.snapshots[name], held.get(name, ""), rows)
         elif building:
             yield CheckLine("watch", about.label, f"{about.label} is being prepared.")
         elif name in held:
@@ -110,13 +112,19 @@ def _data(sources: Sources) -> Iterator[CheckLine]:
             yield CheckLine("bad", about.label, f"{about.label} was never published.", step)
 
 
-def _published(label: str, found: Snapshot, held: str) -> CheckLine:
+def _rows(viewer: Viewer, sources: Sources, found: Snapshot) -> Told:
+    seen = row_counts.visible(sources, found.table, found.rows, where=access.rows(viewer, found.dataset))
+    return small_cells.of_rows(viewer, sources, found.dataset, found.rows, seen=seen, own=True).total
+
+
+def _published(label: str, found: Snapshot, held: str, rows: Told) -> CheckLine:
     if held:
         said = f"{label} serves its last good version, because a newer file is held back: {held}"
         return CheckLine("watch", label, said, "Correct the file; it is checked again by itself.")
     if found.stale:
         return CheckLine("watch", label, found.stale_reason, "Ask who delivers it, or change the promise in lake.yml.")
-    return CheckLine("ok", label, f"{label} is published: {found.rows:,} rows, version {found.table.version}.")
+    counted = f"{rows.text} rows, " if rows.text != small_cells.NOT_SHOWN else ""
+    return CheckLine("ok", label, f"{label} is published: {counted}version {found.table.version}.")
 
 
 # ── models ────────────────────────────────────────────────────────────────────────────────────────

@@ -33,7 +33,7 @@ def with_data_right(house: House, who: str) -> Any:
 
 
 def test_rows_are_those_of_the_files(bakery):
-    known = {line.name: line.rows for line in look(bakery, ANALYST).datasets}
+    known = {line.name: line.rows.value for line in look(bakery, ANALYST).datasets}
     assert known == {
         "abnehmer": len(build.houses()),
         "lieferungen": len(build.deliveries()),
@@ -127,7 +127,7 @@ def test_a_file_that_is_held_back_is_named_with_its_reason_and_the_last_version_
     refresh.refresh(own_bakery.sources)
     found = look(own_bakery, ANALYST)
     assert found.focus.line.name == "abnehmer", "what needs a look is in focus first"
-    assert (found.focus.line.state, found.focus.line.rows) == ("held", build.HOUSES)
+    assert (found.focus.line.state, found.focus.line.rows.value) == ("held", build.HOUSES)
     held = found.held[0]
     assert held.file == "abnehmer.parquet" and held.serving
     assert held.reason == "abnehmer.parquet is damaged or only half written and cannot be read."
@@ -196,8 +196,12 @@ def test_the_rights_of_a_person_are_what_that_person_gets(bakery):
     number = next(i for i, name, _ in everyone if name == "aussendienst:zwei")
     rights = policy.rights_of(bakery.viewer(ADMIN), bakery.sources, number)
     houses = next(d for d in rights.datasets if d.name == "abnehmer")
-    assert houses.visible == int(known.tour.isin(["Nord/See", "Stadt 'Mitte'"]).sum())
-    assert (houses.total, houses.reason, houses.hidden) == (len(known), "Tour is Nord/See or Stadt 'Mitte'.", ())
+    assert houses.rows.seen.value == int(known.tour.isin(["Nord/See", "Stadt 'Mitte'"]).sum())
+    assert (houses.rows.total.value, houses.reason, houses.hidden) == (
+        len(known),
+        "Tour is Nord/See or Stadt 'Mitte'.",
+        (),
+    )
     with pytest.raises(NotFound):
         policy.rights_of(bakery.viewer(ADMIN), bakery.sources, 9_999)
     with pytest.raises(Forbidden):

@@ -19,7 +19,7 @@ from tests.surfaces.thorny import RULED
 @given(drawn.people(), drawn.rows_of_a_list)
 def test_counts_and_reasons_are_those_of_the_visible_rows(stand: Stand, somebody, row):
     who, books = somebody.on(stand), stand.books
-    counted = {d.name: d.visible for d in policy.own_rights(who.sources, who.viewer)}
+    counted = {d.name: d.rows.seen.value for d in policy.own_rights(who.sources, who.viewer)}
     assert counted == {d: int(books.seen(who, d).sum()) for d in RULED}
     for dataset in RULED:
         assert access.masks(who.viewer, dataset) == books.hidden(who, dataset)
