@@ -20,7 +20,7 @@ from benchmarks.measuring import Figure, median
 from data.lake_duckdb import DuckDBLake
 from data.questions import Aggregate, Aggregated, Compare, Everything, Filter, Group, Order, Question, Select, Table
 from pages._guard import ROUTER
-from services import accounts
+from services import demo_people
 
 RINGS = ("authenticate", "authorise")
 CALLS, RUNS, WARM = 400, 41, 5
@@ -62,7 +62,7 @@ def _signed_in(server: Flask) -> Callable[[], None]:
     """A request for a page's content by somebody who signed in by the demo card."""
     client = server.test_client()
     client.get("/sign-in")
-    email = next(email for email, _, _, _ in accounts.demo_accounts(sources()))
+    email = next(email for email, _, _, _ in demo_people.demo_accounts(sources()))
     token = _token(client)
     answer = client.post("/sign-in/demo", data={"csrf_token": token, "email": email})
     assert answer.status_code == 302, f"The demo's person must be let in, got {answer.status_code}."
