@@ -9,6 +9,7 @@ import sys
 import threading
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from services import interpreter
 
@@ -65,9 +66,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
         WTF_CSRF_SSL_STRICT=False,
         MAX_CONTENT_LENGTH=_guard.MOST_BODY,
     )
-    if settings.proxies:
-        proxied = ProxyFix(server.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0)
-        server.wsgi_app = proxied  # type: ignore[method-assign]
+    _in_front(server, settings)
     _guard.before_dash(server, lambda: screen)
     CSRFProtect(server)
     app = Dash(
@@ -86,6 +85,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
         csrf_token_name=_headers.token_cookie(https=settings.https),
         on_error=_screen.on_error,
     )
+    _nothing_for_developers(app)
     _first.prepare_once(server)
     screen = Screen(app, opened)
     for page in (*PAGES, MISSING):
@@ -106,6 +106,33 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
 def create_server() -> Flask:
     """What gunicorn serves."""
     return create_app(from_environment()).server
+
+
+def _in_front(server: Flask, settings: Settings) -> None:
+    """The names this application is known by, and how many proxies stand before it."""
+    known = urlsplit(settings.public_url).hostname or ""
+    if known and ":" not in known:  # an address of IPv6 cannot be compared
+        server.config["TRUSTED_HOSTS"] = [known, "127.0.0.1", "localhost"]
+    if settings.proxies:
+        proxied = ProxyFix(server.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0)
+        server.wsgi_app = proxied  # type: ignore[method-assign]
+
+
+def _nothing_for_developers(app: Dash) -> None:
+    """No debugger, no reloading, no tools in the browser, no look-up of versions, whatever the environment says."""
+    app.server.debug = False
+    app.enable_dev_tools(
+        debug=False,
+        dev_tools_ui=False,
+        dev_tools_props_check=False,
+        dev_tools_serve_dev_bundles=False,
+        dev_tools_hot_reload=False,
+        dev_tools_silence_routes_logging=False,
+        dev_tools_disable_version_check=True,
+        dev_tools_prune_errors=False,
+        dev_tools_validate_callbacks=False,
+        first_run=False,
+    )
 
 
 def _doors(server: Flask, screen: Screen) -> None:

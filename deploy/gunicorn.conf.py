@@ -15,6 +15,7 @@ from pathlib import Path
 
 import gunicorn.http.wsgi
 import gunicorn.util
+import gunicorn.workers.gthread
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
@@ -26,6 +27,9 @@ _settings = from_environment()
 # A worker waits on its only loop for a client to close its end, two seconds by itself: a handful of clients that never
 # do would hold up everybody.
 gunicorn.util.close_graceful = functools.partial(gunicorn.util.close_graceful, timeout=0.02)
+
+# A new connection that says nothing holds a thread, five seconds by itself: a hundred of them would hold up everybody.
+gunicorn.workers.gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
 
 _said_by_itself = gunicorn.http.wsgi.Response.default_headers
 

@@ -78,10 +78,12 @@ def before_dash(server: Flask, screen_of: Any) -> None:
     @server.before_request
     def authenticate() -> Any:
         g.request_id, g.nonce = secrets.token_hex(8), secrets.token_urlsafe(18)
+        if not request.host:  # asking raises where the name is none of ours, ahead of every redirect
+            return _refused(400, "host")
         if request.method not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(request):
             return _refused(403, "cross_site")
         path = request.path
-        if path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES):
+        if path in PUBLIC_PATHS or _is_code(request):
             return None
         if _screen.viewer() is not None:
             return None
@@ -156,6 +158,12 @@ def _needs_of(spec: dict[str, Any]) -> Any:
     return getattr(spec["callback"], "__needs__", None)
 
 
+def _is_code(asked: Request) -> bool:
+    """Is this a file of code or style? What only begins like one is answered by the route of every other address."""
+    rule = asked.url_rule
+    return asked.path.startswith(PUBLIC_PREFIXES) and (rule is None or rule.rule.startswith(PUBLIC_PREFIXES))
+
+
 def _acted() -> None:
     """The request is an act of the person: their idle time starts anew."""
     live_sessions.seen(current_app.extensions["lakelight"].sources, current_user.live)
@@ -214,7 +222,7 @@ def _same_request(spec: dict[str, Any], output: str, body: dict[str, Any]) -> bo
     triggers = body.get("changedPropIds", [])
     return (
         _same_shape(spec["inputs"], body.get("inputs"))
-        and _same_shape(spec["state"], body.get("state") or [])
+        and _same_shape(spec["state"], body.get("state", []))
         and (spec.get("no_output", False) or _same_outputs(output, body.get("outputs")))
         and isinstance(triggers, list)
         and all(isinstance(one, str) for one in triggers)
@@ -234,6 +242,8 @@ def _route_refused(body: dict[str, Any]) -> Any:
     if not isinstance(triggers, list) or not all(isinstance(one, str) for one in triggers):
         return _refused(400, "malformed")
     try:
+        if not inputs[0].get("value", "").startswith("/"):
+            raise ValueError("no address of a browser, and one that Dash's router breaks on")
         _, variables = _path_to_page(inputs[0].get("value", "").strip("/"))
         asked = _parse_query_string(inputs[1].get("value", ""))
     except (ValueError, IndexError):
