@@ -10,7 +10,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/lock/bin/pip-compile --qui
 	--strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-full browser lock clean
+.PHONY: help install run test check attacks bench bench-full browser lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: $(DEV_STAMP) ## Lint, types, layers, spelling, documents
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/codespell
 	@if [ -d tests/docs ]; then exec $(PY) -m pytest tests/docs; fi
+
+attacks: $(DEV_STAMP) ## Attack a real server: gunicorn, two workers, canaries in every row (docs/security-coverage.md)
+	@exec $(PY) -m pytest tests/attacks
 
 bench: $(DEV_STAMP) browser ## Measure what can be measured in ten minutes
 	@exec $(PY) -m benchmarks

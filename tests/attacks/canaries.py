@@ -37,6 +37,8 @@ NEVER: Mapping[str, str] = {
     "Traceback (most recent": "a traceback",
     "python_version": "a version",
     "werkzeug.debug": "the debugger",
+    "Something went wrong on our side": "a breakdown",
+    "This could not be shown.": "a breakdown",
 }
 """What stands in no answer to anybody."""
 
@@ -63,6 +65,8 @@ SCOPES: Mapping[str, Scope] = {
     "": NOTHING,
     "leitung": NOTHING,
     "aussendienst": Scope(frozenset({"nord"}), SELLER_KINDS),
+    "opfer": Scope(frozenset({"nord"}), SELLER_KINDS),
+    "ziel": Scope(frozenset({"nord"}), SELLER_KINDS),
     "aussendienst:süd": Scope(frozenset({"sued"}), SELLER_KINDS),
     "aussendienst:zwei": Scope(frozenset({"nord", "stadt"}), SELLER_KINDS),
     "aussendienst:ohne": NOTHING,
@@ -89,6 +93,8 @@ class Oracle:
 
     secrets: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
     looked: int = 0
+    said: set[str] = field(default_factory=set)
+    """Canaries that askers said themselves: the log keeps the question of a list as it was asked."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def learn(self, secret: str, what: str) -> None:
@@ -103,6 +109,7 @@ class Oracle:
         asked = _plain(question)
         text = _plain(answer.decode("utf-8", "replace"))
         said = {m[0] for m in CANARY.finditer(asked)}
+        self.said |= said
         found = {m[0] for m in CANARY.finditer(text) if not scope.allows(m[1], m[2], asked)} - said
         return [*sorted(found)[:5], *self.leaked(text, besides=asked)]
 

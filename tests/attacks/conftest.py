@@ -10,12 +10,16 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.attacks.canaries import Oracle
 from tests.attacks.client import Client
 from tests.attacks.server import Server, build_instance
+
+if TYPE_CHECKING:
+    from dash import Dash
 
 LAST = "test_written.py"
 
@@ -69,3 +73,18 @@ def anonymous(server: Server, addresses: Iterator[str]) -> Callable[[], Client]:
 def sign_in(server: Server, addresses: Iterator[str]) -> Callable[[str], Client]:
     """``sign_in("aussendienst")`` is a browser of somebody who is signed in."""
     return lambda who: Client(server, address=next(addresses)).sign_in(who)
+
+
+@pytest.fixture(scope="session")
+def application(server: Server) -> Dash:
+    """The application in this process, for what it is made of: its addresses and its callbacks."""
+    from dash._pages import PAGE_REGISTRY
+
+    from app import create_app
+    from services.settings import Settings
+
+    settings = Settings.from_env({k: v for k, v in server.settings().items() if k.startswith("LAKELIGHT_")})
+    PAGE_REGISTRY.clear()
+    made = create_app(settings)
+    made.server.test_client().get("/healthz")
+    return made

@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from services import accounts, refresh
@@ -25,8 +27,25 @@ from tests.house import email_of
 
 SPY = Path(__file__).parent / "spy"
 START_SECONDS = 90.0
-PEOPLE = {**instances.BAKERY_PEOPLE, "gesperrt": ("aussendienst", {"tour": ("Nord/See",)})}
-"""Everybody of the bakery, and one whose account is disabled."""
+SWITCHES = {
+    "DASH_MCP_ENABLED": "1",
+    "DASH_DEBUG": "1",
+    "DASH_UI": "1",
+    "DASH_HOT_RELOAD": "1",
+    "DASH_PROPS_CHECK": "1",
+    "DASH_SERVE_DEV_BUNDLES": "1",
+    "FLASK_DEBUG": "1",
+    "FLASK_ENV": "development",
+    "WERKZEUG_DEBUG_PIN": "off",
+}
+"""What somebody might find in an environment that tries to switch on what must stay off."""
+PEOPLE: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
+    **instances.BAKERY_PEOPLE,
+    "gesperrt": ("aussendienst", {"tour": ("Nord/See",)}),
+    "opfer": ("aussendienst", {"tour": ("Nord/See",)}),
+    "ziel": ("aussendienst", {"tour": ("Nord/See",)}),
+}
+"""Everybody of the bakery, one whose account is disabled, and two whom the tests change and lock out."""
 
 
 def build_instance(instance: Path) -> Path:
@@ -110,6 +129,8 @@ class Server:
             "LAKELIGHT_REGISTRY": f"http://lakelight:{REGISTRY_SECRET}@127.0.0.1:9",
             "LAKELIGHT_SECRET_KEY": SECRET_KEY,
             "LAKELIGHT_PORT": str(self.port),
+            "LAKELIGHT_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            **SWITCHES,
             "LAKELIGHT_WEB_WORKERS": str(self.workers),
             "LAKELIGHT_CALLBACKS_A_SECOND": "100000",
             **self.environment,
@@ -155,6 +176,20 @@ class Server:
         with contextlib.suppress(OSError):
             return tuple(int(pid) for pid in children.read_text().split())
         return ()
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the app database says; never for writing."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.instance / 'app.db'}?mode=ro", uri=True)) as link:
+            return link.execute(statement, values).fetchall()
+
+    def person_id(self, who: str) -> int:
+        """The id of somebody."""
+        return int(self.sql("select id from people where email = ?", email_of(who))[0][0])
+
+    def events(self, act: str, who: str = "") -> list[tuple[Any, ...]]:
+        """Events of this act (and of one person) as (person, resource, allowed, reason), the oldest first."""
+        said = "select person, resource, allowed, reason from audit_events where act = ? and person like ? order by id"
+        return self.sql(said, act, email_of(who) if who else "%")
 
     @contextlib.contextmanager
     def only(self, worker: int) -> Iterator[None]:

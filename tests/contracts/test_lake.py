@@ -224,6 +224,7 @@ def test_the_row_filter_has_no_default(lake):
         lake.read_all((Select(TABLE, ("id",)),))
 
 
+@pytest.mark.attack("R-02")
 def test_the_row_filter_is_innermost(lake):
     """A window, an order and a count are taken of the rows inside, never the other way round."""
     north = Compare("tour", "eq", "North")
@@ -290,6 +291,7 @@ def test_a_column_that_is_not_published_is_refused_by_name_wherever_it_stands(la
         lake.read(Select(TABLE, ("id",)), where=Compare(name, "eq", 1))
 
 
+@pytest.mark.attack("Q-01")
 @pytest.mark.parametrize(
     "value",
     ["' or 1=1 --", "'; drop table rows_0; --", "\\' or 1=1 --", "' union select * from rows_0 --", "\x00", "$1"],
@@ -399,6 +401,7 @@ FENCED = [
 ]
 
 
+@pytest.mark.attack("M-09")
 @pytest.mark.parametrize("statement", FENCED)
 def test_the_fence_holds_against_any_statement(published, tmp_path, statement):
     """If a statement of somebody else's making ever reached the engine, it could reach nothing else."""
@@ -411,6 +414,7 @@ def test_the_fence_holds_against_any_statement(published, tmp_path, statement):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["published", "secret.parquet"]
 
 
+@pytest.mark.attack("M-09")
 def test_what_the_engine_says_is_never_shown(published):
     """An engine's error becomes a sentence: no SQL, no path, no traceback."""
     question = Select(Table("rows", 1), ("id",), Compare("whole", "eq", "not a number"))

@@ -137,6 +137,7 @@ def test_files_that_are_gone_are_a_sentence(mlflow_made: Made, tmp_path: Path):
     (tmp_path / "away").rename(artifacts)
 
 
+@pytest.mark.attack("M-03")
 def test_a_link_out_of_the_folder_is_not_followed(mlflow_made: Made, tmp_path: Path):
     version = mlflow_made.registry.resolve("churn", "champion")
     files = (mlflow_made.root / "registry" / "artifacts").rglob("model.txt")

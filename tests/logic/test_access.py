@@ -95,6 +95,7 @@ def test_an_unknown_role_may_nothing_and_sees_nothing():
         require(made, "kpis:read")
 
 
+@pytest.mark.attack("R-02")
 def test_no_rule_means_no_rows():
     made = viewer()
     assert rows(made, "orders") == Nothing() and rows(made, "no-such-dataset") == Nothing()
@@ -122,6 +123,7 @@ def test_a_rule_by_attribute_gives_the_rows_of_what_the_person_holds(held, expec
     assert made.scopes["orders"].reason == reason
 
 
+@pytest.mark.attack("R-02")
 def test_a_missing_attribute_is_no_rows_and_never_all_rows():
     made = viewer(rows=[{"datasets": ["*"], "rules": [{**REGION, "operator": "not_in"}]}])
     assert rows(made, "orders") == Nothing()

@@ -63,6 +63,7 @@ def events(house: House, act: str) -> list[Any]:
 # ── failing ───────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("A-01")
 def test_after_five_failures_the_right_password_waits_too(house):
     for _ in range(6):
         refused(house, password="wrong wrong wrong")
@@ -71,6 +72,7 @@ def test_after_five_failures_the_right_password_waits_too(house):
     assert sign_in(house)
 
 
+@pytest.mark.attack("A-01")
 def test_each_further_failure_waits_longer_and_five_minutes_at_most(house):
     clock, waits = house.sources.clock, []
     for _ in range(16):
@@ -83,6 +85,7 @@ def test_each_further_failure_waits_longer_and_five_minutes_at_most(house):
     assert max(waits) == 300
 
 
+@pytest.mark.attack("A-02")
 def test_one_address_does_not_lock_the_person_out_from_another(house):
     for _ in range(9):
         refused(house, password="wrong wrong wrong", address="6.6.6.6")
@@ -109,6 +112,7 @@ def test_attempts_during_the_wait_stand_in_the_log_once_a_minute(house):
     assert len(events(house, "sign_in")) - before <= 1
 
 
+@pytest.mark.attack("A-04")
 def test_an_unknown_person_costs_as_much_as_a_wrong_password(house):
     def took(email: str) -> float:
         begin = time.perf_counter()
@@ -121,6 +125,7 @@ def test_an_unknown_person_costs_as_much_as_a_wrong_password(house):
     assert 0.5 < unknown / known < 2, (known, unknown)
 
 
+@pytest.mark.attack("A-04")
 def test_a_disabled_person_reads_like_a_wrong_password(house):
     people.set_active(house.viewer(ADMIN), house.sources, id_of(house, SELLER), False)
     with pytest.raises(SignInRefused) as disabled:
@@ -130,6 +135,7 @@ def test_a_disabled_person_reads_like_a_wrong_password(house):
     assert disabled.value.sentence == wrong.value.sentence
 
 
+@pytest.mark.attack("A-05")
 def test_passwords_are_kept_as_argon2id_and_weaker_ones_are_made_stronger(house):
     from argon2 import PasswordHasher
 
@@ -145,6 +151,7 @@ def test_passwords_are_kept_as_argon2id_and_weaker_ones_are_made_stronger(house)
 # ── sessions ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("A-10")
 def test_a_session_idles_out_at_thirty_minutes_to_the_second(house):
     session_id, clock = sign_in(house), house.sources.clock
     clock.move(timedelta(minutes=30))
@@ -153,6 +160,7 @@ def test_a_session_idles_out_at_thirty_minutes_to_the_second(house):
     assert not alive(house, session_id)
 
 
+@pytest.mark.attack("A-10")
 def test_looking_up_a_session_is_no_act_and_an_act_begins_the_idle_time_anew(house):
     session_id, clock = sign_in(house), house.sources.clock
     clock.move(timedelta(minutes=29))
@@ -165,6 +173,7 @@ def test_looking_up_a_session_is_no_act_and_an_act_begins_the_idle_time_anew(hou
     assert alive(house, session_id)
 
 
+@pytest.mark.attack("A-10")
 def test_a_session_ends_after_eight_hours_in_any_case(house):
     session_id, clock = sign_in(house), house.sources.clock
     for _ in range(24):
@@ -192,6 +201,7 @@ def test_what_is_no_session_is_nobody(house, session_id):
     assert not alive(house, session_id)
 
 
+@pytest.mark.attack("A-09")
 def test_one_ends_ones_other_sessions_and_nobody_elses(house):
     mine, others = sign_in(house), [sign_in(house), sign_in(house)]
     foreign = sign_in(house, SELLER)
@@ -231,6 +241,7 @@ def test_a_changed_password_holds_and_ends_the_other_sessions(house):
     assert [e.person for e in events(house, "password.change")] == [email_of(ADMIN)]
 
 
+@pytest.mark.attack("A-06")
 @pytest.mark.parametrize(
     ("said", "field", "sentence"),
     [
@@ -251,6 +262,7 @@ def test_a_password_that_cannot_be_says_so_beside_its_field(house, said, field, 
     assert sign_in(house)
 
 
+@pytest.mark.attack("A-06")
 @pytest.mark.parametrize(
     "password", ["correct horse battery staple", "ÄÖÜ äöü ß € 密碼密碼", "  spaces around  ", "x1y2z3" * 20]
 )
@@ -274,6 +286,7 @@ def test_the_current_password_cannot_be_guessed_at_an_open_screen(house):
 # ── people ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("A-15")
 def test_somebody_new_gets_a_password_that_is_good_once(house):
     admin = house.viewer(ADMIN)
     password = people.add_person(
@@ -320,6 +333,7 @@ def test_a_person_who_cannot_be_is_refused_beside_the_field(house, said, field, 
     assert wrong.value.field == field
 
 
+@pytest.mark.attack("G-12")
 def test_nobody_changes_their_own_role_or_rows_or_disables_themselves(house):
     admin = in_session(house)
     for change in ({"role": "leitung"}, {"attributes": {"tour": ["Nord/See"]}}):
@@ -333,6 +347,7 @@ def test_nobody_changes_their_own_role_or_rows_or_disables_themselves(house):
     assert in_session(house).name == "Anna"
 
 
+@pytest.mark.attack("G-12")
 def test_the_last_administrator_stays(house):
     """Also where two administrators remove each other at the same moment."""
     admin = house.viewer(ADMIN)
@@ -354,6 +369,7 @@ def test_the_last_administrator_stays(house):
     assert sorted(outcomes) == ["The last administrator cannot be removed.", "removed"]
 
 
+@pytest.mark.attack("G-12")
 def test_the_last_administrator_keeps_the_role(house):
     other = house.viewer(ADMIN)
     with pytest.raises(InvalidField, match="last administrator") as wrong:

@@ -149,6 +149,7 @@ def test_a_handful_of_rows_is_enough_to_try_and_too_little_for_a_profile(make: M
     assert isinstance(found, Admitted) and found.profile is None
 
 
+@pytest.mark.attack("M-03")
 def test_the_recorded_digest_is_that_of_the_files(make: Make):
     folder = make(text())
     assert isinstance(tried(folder, expected=digest_of(folder)), Admitted)
@@ -157,6 +158,7 @@ def test_the_recorded_digest_is_that_of_the_files(make: Make):
 # ── what is refused, each with its sentence ───────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("M-01")
 def test_a_pickle_is_refused_and_never_run(make: Make, tmp_path: Path):
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -169,10 +171,12 @@ def test_a_pickle_is_refused_and_never_run(make: Make, tmp_path: Path):
     assert not (tmp_path / "it-ran").exists()
 
 
+@pytest.mark.attack("M-01")
 def test_a_pickle_under_another_name_is_refused_too(make: Make):
     assert "stored as .bin" in reason(tried(make(pickle.dumps({}), "sklearn", "model.bin")))
 
 
+@pytest.mark.attack("M-03")
 def test_files_that_were_changed_after_registration_are_refused(make: Make):
     folder = make(text())
     expected = digest_of(folder)
@@ -185,6 +189,7 @@ def test_half_a_lightgbm_file_is_refused(make: Make, spoil: Callable[[str], str]
     assert "only half there" in reason(tried(make(spoil(text()))))
 
 
+@pytest.mark.attack("M-03")
 @pytest.mark.parametrize(
     ("library", "file", "content"),
     [
@@ -206,12 +211,14 @@ class OurOwn(StandardScaler):
     """A class that no list knows."""
 
 
+@pytest.mark.attack("M-02")
 def test_types_outside_the_list_are_named(make: Make):
     model = make_pipeline(OurOwn(), LogisticRegression()).fit(rows()[["age", "visits"]], outcome(rows()))
     said = reason(tried(make(skops.io.dumps(model), "sklearn", "model.skops")))
     assert "types that are not on the list" in said and "OurOwn" in said
 
 
+@pytest.mark.attack("M-01", "M-02")
 def test_code_beside_the_model_is_refused(make: Make):
     folder = make(text())
     (folder / "code").mkdir()
@@ -219,6 +226,7 @@ def test_code_beside_the_model_is_refused(make: Make):
     assert "brings its own code" in reason(tried(folder))
 
 
+@pytest.mark.attack("M-03")
 @pytest.mark.parametrize("file", ["../outside.lgb", "/etc/hostname"])
 def test_a_path_out_of_the_folder_is_refused(make: Make, file: str):
     folder = make(text())
@@ -227,6 +235,7 @@ def test_a_path_out_of_the_folder_is_refused(make: Make, file: str):
     assert "lies outside of the model's folder" in reason(tried(folder))
 
 
+@pytest.mark.attack("M-03")
 def test_a_link_out_of_the_folder_is_refused(make: Make):
     folder = make(text())
     (folder / "model.lgb").rename(folder.parent / "outside.lgb")
@@ -255,10 +264,12 @@ def test_a_folder_that_is_no_model_is_refused(make: Make, said: str | None, word
     assert words in reason(tried(folder))
 
 
+@pytest.mark.attack("M-05")
 def test_an_input_that_the_dataset_lacks_is_named(make: Make):
     assert "needs the input visits" in reason(tried(make(text()), rows=rows()[["age"]]))
 
 
+@pytest.mark.attack("M-05")
 def test_a_model_that_loads_but_cannot_predict_says_why(make: Make):
     frame = rows()[["age", "visits"]]
     model = LogisticRegression().fit(frame, outcome(rows()))
@@ -273,6 +284,7 @@ def test_words_where_numbers_were_are_said(make: Make):
     assert "loads but cannot predict" in reason(tried(make(text()), rows=wrong))
 
 
+@pytest.mark.attack("M-05")
 def test_a_regression_is_no_probability(make: Make):
     frame = rows()[["age", "visits"]]
     settings = {"objective": "regression", "verbose": -1, "num_threads": 1}
@@ -396,6 +408,7 @@ def test_lightgbm_writes_only_its_best_trees(make: Make, tmp_path: Path):
 # ── what would take the worker with it ────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("M-05")
 @pytest.mark.parametrize("line", ["left_child=99999999 5000000 -9", "split_feature=123456789 99999999 5"])
 def test_a_model_that_crashes_its_process_is_refused(make: Make, line: str):
     spoiled = re.sub(rf"^{line.split('=', maxsplit=1)[0]}=.*$", line, text(), flags=re.MULTILINE)

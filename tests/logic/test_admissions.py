@@ -88,6 +88,7 @@ def test_a_moved_alias_is_noticed_admitted_and_scored_while_the_old_run_serves(s
     assert acts(moved)[-2:] == ["registry.sync", "model.admit"]
 
 
+@pytest.mark.attack("M-03", "M-05")
 def test_a_refused_version_leaves_the_old_run_and_says_so(sources: Sources):
     spoiled = copied(sources, "two")
     (spoiled / "model.ubj").write_bytes(b"no model")
@@ -112,6 +113,7 @@ def test_a_challenger_is_admitted_beside_the_champion_and_other_versions_are_lef
     assert found == {"1": "admitted", "2": "admitted", "3": "waiting"}
 
 
+@pytest.mark.attack("M-03")
 def test_files_changed_behind_the_registry_are_refused_when_they_are_read_again(sources: Sources):
     folder = copied(sources, "one")
     again = with_versions(sources, {"1": folder}, {"champion": "1"})
@@ -121,6 +123,7 @@ def test_files_changed_behind_the_registry_are_refused_when_they_are_read_again(
     assert "differ from the digest recorded" in follow(again)[1]
 
 
+@pytest.mark.attack("M-04")
 def test_an_admitted_model_whose_files_are_gone_is_brought_back(sources: Sources):
     shutil.rmtree(sources.settings.artefacts)
     assert admissions.change(sources)

@@ -122,6 +122,7 @@ def test_an_event_of_an_older_lakelight_is_sealed_as_it_stands_and_verifies_as_b
     assert log.broken().event_id == 2
 
 
+@pytest.mark.attack("U-02")
 @pytest.mark.parametrize(
     "change",
     ["at = '2026-03-01T09:00:04.000001+00:00'", "person_id = 2", "person_id = null", "person = 'c@d.example'",
@@ -159,6 +160,7 @@ ATTACKS: list[tuple[str, list[str], int, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.attack("U-02")
 @pytest.mark.parametrize(("statements", "position", "sentence"), [a[1:] for a in ATTACKS], ids=[a[0] for a in ATTACKS])
 def test_an_attack_is_named_at_its_first_record(log, statements, position, sentence):
     log.sql(*statements)
@@ -167,6 +169,7 @@ def test_an_attack_is_named_at_its_first_record(log, statements, position, sente
     assert found.sentence.startswith(sentence)
 
 
+@pytest.mark.attack("U-02")
 def test_a_whole_new_chain_is_not_the_anchored_one(log):
     log.sql("update audit_events set resource = 'lead/99' where id = 2", "delete from audit_seals")
     log.seal(anchored=False)
@@ -366,6 +369,7 @@ def test_who_may_not_read_the_log_may_not_verify_it(own_bakery: House):
         audit_seals.verify(own_bakery.viewer("aussendienst"), own_bakery.sources)
 
 
+@pytest.mark.attack("U-02")
 def test_a_log_whose_anchors_are_gone_or_cut_says_so(own_bakery: House):
     sources, file = own_bakery.sources, own_bakery.sources.settings.audit_anchor
     audit_seals.seal(sources)

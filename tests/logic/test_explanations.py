@@ -49,6 +49,7 @@ def why(use: ModelUse, said: Explanation, named: frozenset[str] | None = None, *
 # ── law 4 ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("M-06")
 @pytest.mark.parametrize(
     ("off", "fits"), [(0.0, True), (9e-6, True), (1.1e-5, False), (-1e-3, False), (math.nan, False)]
 )
@@ -299,6 +300,7 @@ def test_many_rows_get_the_reasons_that_one_row_gets(link: str, named: frozenset
         assert [r.points for r in reasons] == pytest.approx([r.points for r in wanted])
 
 
+@pytest.mark.attack("M-06")
 def test_a_stored_row_that_does_not_add_up_is_not_explained() -> None:
     use = model(*"abc")
     scored, shap, _ = stored_rows(use, 4, "logit")

@@ -75,6 +75,7 @@ def test_scores_keep_every_digit(bakery: House) -> None:
     assert [float(r["score"]) for r in exported(bakery, "aussendienst")] == stored
 
 
+@pytest.mark.attack("E-02")
 def test_a_seller_takes_no_row_of_another_tour(bakery: House) -> None:
     mine = {r["kennung"] for r in exported(bakery, "aussendienst")}
     theirs = {r["kennung"] for r in exported(bakery, "aussendienst:süd")}
@@ -82,6 +83,7 @@ def test_a_seller_takes_no_row_of_another_tour(bakery: House) -> None:
     assert not mine & theirs
 
 
+@pytest.mark.attack("R-07")
 def test_masked_columns_are_not_in_the_file_nor_in_its_reasons(bakery: House) -> None:
     rows = exported(bakery, "aussendienst")
     assert list(rows[0]) == [
@@ -92,6 +94,7 @@ def test_masked_columns_are_not_in_the_file_nor_in_its_reasons(bakery: House) ->
     assert not any("Mahnung" in value for row in rows for value in row.values())
 
 
+@pytest.mark.attack("R-07")
 @pytest.mark.parametrize(
     "query",
     [
@@ -122,6 +125,7 @@ def test_a_list_that_does_not_exist_is_not_exported(bakery: House, name: str | N
 # ── the act ───────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("U-04", "U-01")
 def test_the_act_is_written_before_the_first_row_leaves(own_bakery: House) -> None:
     query, before = LeadQuery(OPEN.list, OPEN.of, ("hoch",)), len(events(own_bakery, "leads.export"))
     made = exports.lead_csv(own_bakery.viewer("aussendienst"), own_bakery.sources, query)
@@ -134,6 +138,7 @@ def test_the_act_is_written_before_the_first_row_leaves(own_bakery: House) -> No
     assert len(events(own_bakery, "leads.export")) == before + 1
 
 
+@pytest.mark.attack("U-03")
 def test_a_file_that_cannot_be_audited_is_not_made(own_bakery: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the log is full")
@@ -158,6 +163,7 @@ def test_a_missing_table_is_one_sentence(own_bakery: House) -> None:
 # ── the text ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("E-01")
 @pytest.mark.parametrize(
     "text",
     [
@@ -189,6 +195,7 @@ def test_a_plain_text_stays_as_it_is(text: str) -> None:
     assert exports.safe_text(text) == text
 
 
+@pytest.mark.attack("E-01")
 @pytest.mark.parametrize(
     ("text", "written"),
     [

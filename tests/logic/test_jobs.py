@@ -41,6 +41,7 @@ def acts(sources: Sources) -> list[tuple[str, str, bool]]:
         return [(e.person, e.act, e.allowed) for e in found]
 
 
+@pytest.mark.attack("U-04")
 def test_a_job_and_its_event_are_written_together(own_bakery: House):
     job_id = jobs.start(keeper(own_bakery), own_bakery.sources, "score", MODEL)
     assert jobs.state_of(own_bakery.sources, job_id) == ("waiting", 0, "Waits for the worker.")
@@ -106,6 +107,7 @@ def demoted(sources: Sources) -> None:
         session.execute(update(Person).where(Person.email == email_of(KEEPER)).values(role="leitung"))
 
 
+@pytest.mark.attack("G-08")
 @pytest.mark.parametrize(
     ("change", "words"), [(disabled, "no active account any more"), (demoted, "does not include jobs:run")]
 )

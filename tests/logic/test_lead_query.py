@@ -114,6 +114,7 @@ def test_a_window_is_first_and_count(start: int, end: int, wanted: tuple[int, in
     assert lead_query.window({"startRow": start, "endRow": end}) == wanted
 
 
+@pytest.mark.attack("Q-02")
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -232,6 +233,7 @@ def test_a_filter_outside_the_list_is_refused_in_one_sentence(filters: dict[str,
     assert refused.value.sentence.endswith(".") and refused.value.next_step == "Reset the filters."
 
 
+@pytest.mark.attack("Q-01", "Q-10")
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=8),
@@ -294,6 +296,7 @@ def test_every_order_ends_in_a_unique_tie_break(sort: tuple[Order, ...], wanted:
     assert lead_query.asked_order(LeadQuery(sort=sort), COLUMNS) == wanted
 
 
+@pytest.mark.attack("Q-01")
 @pytest.mark.parametrize("column", ["email", "row_id", "why", "margin", "1; select 1"])
 def test_sorting_by_a_column_outside_the_list_is_refused(column: str) -> None:
     with pytest.raises(InvalidQuery, match="no column"):

@@ -16,6 +16,7 @@ LISTS = {
 }
 
 
+@pytest.mark.attack("R-05")
 @pytest.mark.parametrize("name", LISTS)
 def test_a_rank_is_the_place_among_the_rows_of_the_list(name: str) -> None:
     ids = LISTS[name]

@@ -140,6 +140,7 @@ def test_a_while_in_words(seconds, words):
 # ── files ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("E-04")
 def test_the_file_after_the_last_one_is_refused_until_the_first_is_an_hour_old(own_bakery):
     house = limited(own_bakery, exports_an_hour=3)
     for _ in range(3):
@@ -186,6 +187,7 @@ def test_a_file_exactly_as_large_as_what_is_left_is_made_and_then_none(own_baker
     assert told.next_step == "It is possible again in 25 hours."
 
 
+@pytest.mark.attack("E-04")
 def test_a_list_larger_than_a_day_is_never_possible_and_says_so(own_bakery):
     house = limited(own_bakery, rows_a_day=59)
     told = refused(house)
@@ -226,6 +228,7 @@ def test_without_a_database_no_file_is_made(own_bakery):
     took(own_bakery)
 
 
+@pytest.mark.attack("E-04")
 def test_two_files_may_stream_at_once_and_the_third_when_one_is_over(own_bakery):
     viewer = own_bakery.viewer(WHO)
     first, second = (exports.lead_csv(viewer, own_bakery.sources, OPEN) for _ in range(2))
@@ -292,6 +295,7 @@ def test_two_threads_at_once_take_no_more_than_the_limit(own_bakery):
     assert sum(done) == 20 == counted(own_bakery.sources, "exports")
 
 
+@pytest.mark.attack("E-04", "U-08")
 def test_two_processes_take_no_more_than_the_limit(own_bakery):
     instance, viewer = own_bakery.sources.settings.instance, own_bakery.viewer(WHO)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as two:
@@ -358,6 +362,7 @@ def test_the_database_is_written_once_in_thirty_moves(own_bakery):
     assert counted(house.sources, "moves") == 570
 
 
+@pytest.mark.attack("R-16", "U-08")
 def test_two_processes_pass_the_limit_by_no_more_than_a_lot_each(own_bakery):
     house = limited(own_bakery, moves_a_minute=600)
     one, two, done = house, fresh(house), [0, 0]
@@ -377,6 +382,7 @@ def test_a_process_learns_in_a_second_that_others_stopped(own_bakery):
     assert moved(other, 41) == 40
 
 
+@pytest.mark.attack("U-08")
 def test_moves_that_cannot_be_settled_are_counted_by_the_process_alone(own_bakery):
     house = limited(own_bakery, moves_a_minute=40)
     with locked(house.sources):
@@ -399,6 +405,7 @@ def test_threads_of_one_process_share_its_count(own_bakery):
     assert sum(done) == 100
 
 
+@pytest.mark.attack("R-16")
 def test_scraping_by_script_ends_at_the_limit_by_the_page_as_by_the_callback(own_bakery):
     house = limited(own_bakery, moves_a_minute=10)
     viewer = house.viewer(WHO)

@@ -60,6 +60,7 @@ def test_a_right_token_is_believed(alg):
     assert found.subject == "248289761001" and found.proven_at is None
 
 
+@pytest.mark.attack("A-16")
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
@@ -100,6 +101,7 @@ def test_a_token_that_is_wrong_in_one_way_is_not_believed(wrong, why):
     assert oidc_claims.read_id_token(signed(claims()), KEYS, EXPECTED), f"only {why} was wrong"
 
 
+@pytest.mark.attack("A-16")
 @pytest.mark.parametrize("seconds", [-59, 0, 59])
 def test_clocks_may_differ_by_a_minute(seconds):
     now = int(AT.timestamp())
@@ -111,6 +113,7 @@ def test_several_audiences_are_right_where_this_application_asked():
     assert oidc_claims.read_id_token(signed(claims(aud=[CLIENT, "x"], azp=CLIENT)), KEYS, EXPECTED)
 
 
+@pytest.mark.attack("A-16")
 def test_no_signature_and_no_shared_secret_is_accepted():
     public = PAIRS["RS256"].as_pem(private=False)
     said = f"{part({'alg': 'HS256', 'kid': 'rsa'})}.{part(claims())}"
@@ -148,6 +151,7 @@ def test_a_strangers_key_is_unknown_and_a_stolen_name_does_not_fit():
     assert not isinstance(told.value, UnknownKey), "a wrong signature is no reason to fetch keys"
 
 
+@pytest.mark.attack("A-16")
 @pytest.mark.parametrize("inside", ["jwk", "jku", "x5u"])
 def test_a_key_that_the_token_brings_along_is_not_looked_at(inside):
     stranger = jwk.RSAKey.generate_key(2048, {"kid": "rsa"})

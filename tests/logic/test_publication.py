@@ -101,6 +101,7 @@ def test_a_good_file_is_published_as_it_is(place):
     assert found.name.tolist() == ["Ä", "it's", "c"] and found.money.isna().tolist() == [False, True, False]
 
 
+@pytest.mark.attack("M-10")
 def test_a_column_that_the_workspace_does_not_name_is_not_published(place):
     place.parquet("things.parquet", {**GOOD, "iban": ["CH1", "CH2", "CH3"]})
     assert "iban" not in place.rows(place.publish(things())).columns
@@ -121,6 +122,7 @@ def test_no_file(place):
     assert refused(place.publish(things()), "Things has no file at things*.parquet").file == "things*.parquet"
 
 
+@pytest.mark.attack("M-10")
 @pytest.mark.parametrize("keep", [0, 4, 200, -8, -1])
 def test_a_truncated_parquet_file(place, keep):
     file = place.parquet("things.parquet", GOOD)
@@ -128,6 +130,7 @@ def test_a_truncated_parquet_file(place, keep):
     refused(place.publish(things()), "things.parquet", "damaged or only half written")
 
 
+@pytest.mark.attack("M-10")
 def test_a_parquet_file_whose_pages_are_damaged_though_its_foot_is_well(place):
     count = 5_000
     file = place.parquet(
@@ -159,6 +162,7 @@ def test_a_column_missing_in_one_of_several_files_is_not_read_as_blanks(place):
     refused(place.publish(things()), "column money", "things-2.parquet")
 
 
+@pytest.mark.attack("M-10")
 def test_an_empty_file(place):
     place.parquet("things.parquet", {n: pa.array(v).slice(0, 0) for n, v in GOOD.items()})
     refused(place.publish(things()), "Things must have rows")
@@ -176,6 +180,7 @@ def test_a_blank_key_and_a_blank_required_column(place):
     refused(place.publish(things()), "name of Things must not be blank")
 
 
+@pytest.mark.attack("M-10")
 @pytest.mark.parametrize(
     ("column", "values", "said"),
     [

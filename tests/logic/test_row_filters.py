@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -196,6 +197,7 @@ def may_see(role: Role, attributes: dict[str, tuple[str, ...]], row: dict[str, A
     return policy_by_hand.may_see(role, attributes, row, "rows")
 
 
+@pytest.mark.attack("R-01")
 @CASES
 @given(st.lists(groups(), max_size=3), people, questions(), st.integers(0, 5))
 def test_an_answer_is_that_of_the_visible_rows(said, attributes, question, seed):
@@ -207,6 +209,7 @@ def test_an_answer_is_that_of_the_visible_rows(said, attributes, question, seed)
     assert oracle.same(found, expected, ordered=isinstance(question, Select)), (found[:3], expected[:3])
 
 
+@pytest.mark.attack("R-01")
 @settings(CASES, max_examples=150)
 @given(st.lists(groups(), min_size=1, max_size=2), people, questions(), st.integers(0, 5), st.integers(10, 99))
 def test_rows_outside_never_influence_an_answer(said, attributes, question, seed, other):
@@ -224,6 +227,7 @@ def test_rows_outside_never_influence_an_answer(said, attributes, question, seed
     assert oracle.same(before, after, ordered=isinstance(question, Select))
 
 
+@pytest.mark.attack("R-09")
 @CASES
 @given(st.lists(groups(), max_size=3), people, people)
 def test_what_is_shared_by_the_cache_is_what_both_may_see(said, one, other):

@@ -56,6 +56,7 @@ def test_port_is_heard_and_the_longer_name_wins():
     assert Settings.from_env({"PORT": "  "}).port == 8050
 
 
+@pytest.mark.attack("K-06", "K-01")
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -97,6 +98,7 @@ def test_a_wrong_setting_is_refused_in_a_sentence(name, value, sentence):
     assert str(told.value).splitlines() == ["The settings cannot be used:", f"  {sentence}"]
 
 
+@pytest.mark.attack("K-06", "K-01")
 def test_all_wrong_settings_are_told_at_once_and_a_secret_never():
     with pytest.raises(SettingsMistakes) as told:
         Settings.from_env({"LAKELIGHT_PROT": "1", "LAKELIGHT_HTTPS": "hm", "LAKELIGHT_SECRET_KEY": "hunter2hunter2"})
@@ -177,6 +179,7 @@ def test_passwords_stay_on_where_nothing_else_lets_people_in():
         Settings.from_env({"LAKELIGHT_PASSWORDS": "no"})
 
 
+@pytest.mark.attack("M-08")
 @pytest.mark.parametrize(
     "issuer",
     ["http://id.company.example", "file:///etc/passwd", "https://", "https://a@b.example", "https://id.example?x=1",

@@ -20,6 +20,7 @@ def house(own_bakery: House) -> House:
     return own_bakery
 
 
+@pytest.mark.attack("A-03")
 def test_one_address_that_tries_many_accounts_waits_and_locks_none_of_them(house):
     for number in range(31):
         refused(house, f"nobody{number}", password="wrong wrong wrong", address="6.6.6.6")
@@ -31,6 +32,7 @@ def test_one_address_that_tries_many_accounts_waits_and_locks_none_of_them(house
     assert sign_in(house, address="6.6.6.6")
 
 
+@pytest.mark.attack("A-02")
 def test_many_addresses_that_try_one_account_keep_strangers_out_and_not_its_owner(house):
     assert sign_in(house, address="10.0.0.1")
     for number in range(51):

@@ -76,6 +76,7 @@ def test_only_the_worker_s_checkpoint_moves_the_log_into_the_database(store, tmp
         reopened.close()
 
 
+@pytest.mark.attack("U-04")
 def test_a_transaction_is_whole_or_not_at_all(store):
     with pytest.raises(RuntimeError), store.begin() as session:
         people.add(session, email="a@x", name="A", role="r", attributes={}, password_hash="x", created_at=AT)
@@ -122,6 +123,7 @@ def test_a_reader_does_not_wait_for_a_writer(store):
     assert sorted(emails(store)) == ["a@x", "b@x"]
 
 
+@pytest.mark.attack("U-04")
 def test_what_is_committed_survives_a_process_that_is_killed(store, tmp_path):
     code = (
         "import os, sys; from datetime import UTC, datetime; from data.store import Store; from data import people\n"

@@ -133,11 +133,13 @@ def test_text_in_a_number_is_refused(text):
     assert refusal(visits=text) == "not_a_number"
 
 
+@pytest.mark.attack("Q-05")
 @pytest.mark.parametrize("text", ["1e999", "1e16", "-1e300"])
 def test_a_number_beyond_all_meaning_is_refused(text):
     assert refusal(age=text) == "too_large"
 
 
+@pytest.mark.attack("Q-05")
 @pytest.mark.parametrize(
     ("edit", "kind"),
     [
@@ -166,6 +168,7 @@ def test_a_blank_is_used_where_training_had_blanks_and_said():
     assert (found.changed, found.findings["age"].kind, found.findings["age"].refused) == (("age",), "not_known", False)
 
 
+@pytest.mark.attack("Q-05")
 def test_outside_the_trained_range_is_used_and_said():
     found = checked(age="90")
     assert (found.row["age"], found.findings["age"].kind) == (90.0, "outside_training")

@@ -177,6 +177,7 @@ def test_the_sentence_reads_in_one_line(folder):
     )
 
 
+@pytest.mark.attack("K-06")
 def test_every_mistake_of_every_file_is_told_at_once(folder):
     spoil(folder, "lake.yml", ("freshness: 5", "freshnes: 5"), ("format: csv", "format: cvs"))
     spoil(folder, "metrics.yml", ("agg: count}", "agg: cuont}"))
@@ -281,6 +282,7 @@ def test_a_derived_metric_may_not_be_built_from_itself(folder):
     ]
 
 
+@pytest.mark.attack("K-06", "Q-04")
 def test_nothing_that_a_workspace_says_is_run(folder):
     spoil(folder, "lake.yml", ("name: Bäckerei Morgenrot", 'name: "{0.__class__} ${HOME} `id` {{7*7}}"'))
     assert read_workspace(folder).lake.name == "{0.__class__} ${HOME} `id` {{7*7}}"

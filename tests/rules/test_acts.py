@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+import pytest
+
 from services.audit import ACT_WORDS
 from services.record_trail import LISTS
 from tests.rules import code
@@ -36,6 +38,7 @@ def _texts(node: ast.expr) -> list[str]:
     return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
+@pytest.mark.attack("U-01")
 def test_every_act_has_words():
     found = written()
     assert len(found) >= 15

@@ -165,6 +165,7 @@ def test_an_anonymous_caller_gets_no_callback(house):
         assert "response" not in (answer.get_json(silent=True) or {})
 
 
+@pytest.mark.attack("G-02")
 @pytest.mark.parametrize("who", ["leitung", "aussendienst", "tueftlerei", "hauswart"])
 def test_a_callback_answers_those_who_may_and_is_not_there_for_others(house, who):
     client, grants = house.sign_in(who), house.viewer(who).grants
@@ -177,6 +178,7 @@ def test_a_callback_answers_those_who_may_and_is_not_there_for_others(house, who
             assert answer.status_code == 404, (output, needs, answer.status_code)
 
 
+@pytest.mark.attack("G-06")
 @pytest.mark.parametrize("who", ["leitung", "aussendienst", "tueftlerei", "hauswart"])
 def test_a_browser_learns_of_no_callback_that_its_person_may_not_call(house, who):
     client, grants = house.sign_in(who), house.viewer(who).grants
@@ -247,6 +249,7 @@ def test_files_of_the_project_name_no_page_without_a_callback_door():
         assert "@callback" not in text and "app.callback(" not in text.replace("self.app.callback(", ""), name(file)
 
 
+@pytest.mark.attack("A-10")
 def test_everything_that_polls_is_passive(house):
     """A timer of the browser is no act of a person: it must not keep a session alive."""
     timers = [

@@ -286,6 +286,7 @@ def test_an_input_that_is_declared_sensitive_is_hidden_like_a_column(bakery):
     assert {"reklamationen", "art=Hotel"} <= viewer.scopes[model.scored.dataset].hidden
 
 
+@pytest.mark.attack("M-10", "R-07")
 @pytest.mark.parametrize("damage", ["another type", "a key twice"])
 def test_a_hidden_value_of_a_damaged_file_is_in_no_message(own_bakery, damage):
     """Who looks after files sees that one is held back and why, and no value that is private."""
@@ -314,6 +315,7 @@ def test_a_hidden_value_of_a_damaged_file_is_in_no_message(own_bakery, damage):
         assert secret not in repr([(e.reason, e.detail) for e in audit_log.found(session, limit=50)[0]])
 
 
+@pytest.mark.attack("R-07")
 @pytest.mark.parametrize("first", [True, False], ids=["never published", "published before"])
 def test_why_a_file_is_held_back_is_not_for_those_who_see_only_some_rows(own_bakery, first):
     """The sentence names a row that may be anybody's: a seller of one tour must not read it."""
@@ -334,6 +336,7 @@ def test_why_a_file_is_held_back_is_not_for_those_who_see_only_some_rows(own_bak
     assert number in own_bakery.words(own_bakery.sign_in(ADMIN), "/data?dataset=lieferungen")
 
 
+@pytest.mark.attack("R-06")
 def test_moving_every_visible_input_to_one_value_does_not_read_off_the_hidden_one(own_bakery):
     """Rows that differ in nothing but a hidden input would have one score for each of its values."""
     seller = own_bakery.viewer(SELLER)

@@ -126,6 +126,7 @@ def spoiled(good: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.attack("G-04")
 @pytest.mark.parametrize("wrong", sorted(spoiled({"inputs": [{}, {}], "outputs": [{}, {}]})))
 def test_a_forged_shape_is_refused_and_stands_in_the_log(own, wrong):
     client = own.sign_in(ADMIN)
@@ -134,6 +135,7 @@ def test_a_forged_shape_is_refused_and_stands_in_the_log(own, wrong):
     assert [(e.person, e.resource) for e in refusals(own, "callback.run")] == [(email_of(ADMIN), AUDIT)]
 
 
+@pytest.mark.attack("G-04")
 @pytest.mark.parametrize(
     "inputs",
     [
@@ -151,6 +153,7 @@ def test_a_pattern_is_held_to_its_fixed_parts_and_keys(house, inputs):
     assert house.post(client, {**good, "inputs": [inputs]}).status_code == 400
 
 
+@pytest.mark.attack("Q-06")
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -269,6 +272,7 @@ def test_the_router_takes_an_address_and_nothing_else(house, body):
     assert house.post(house.sign_in(SELLER), body).status_code == 400
 
 
+@pytest.mark.attack("G-07")
 def test_a_path_variable_is_not_overridden_by_the_query(house):
     names = [p for p in house.pages.values() if p["path_template"]]
     assert names, "there must be a page with a variable in its path"
@@ -306,6 +310,7 @@ def test_a_page_that_one_may_not_open_looks_as_if_it_were_not_there(house, path)
 # ── the point of use ──────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("G-02")
 def test_the_callback_asks_again_where_ring_two_was_passed_by(own, monkeypatch):
     """Whatever transport would call it: with ring two out of the way the callback still refuses."""
     monkeypatch.setattr(_guard, "_callback_refused", lambda app, asked: None)
@@ -382,6 +387,7 @@ def test_a_page_that_passes_by_the_screen_keeps_the_app_from_starting(house, mon
         start_with(house, monkeypatch, add)
 
 
+@pytest.mark.attack("G-01")
 def test_a_route_that_declares_nothing_keeps_the_app_from_starting(house, monkeypatch):
     def add(app: Any) -> None:
         app.server.add_url_rule("/everything.csv", view_func=lambda: "all")
@@ -405,6 +411,7 @@ def start_with(house: House, monkeypatch: pytest.MonkeyPatch, add: Any) -> None:
 # ── what goes wrong inside ────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("U-07")
 def test_a_page_that_breaks_gives_a_reference_and_no_more(own, monkeypatch):
     def breaks(*args: Any, **named: Any) -> Any:
         raise RuntimeError("secret of Nord/See")
@@ -415,6 +422,7 @@ def test_a_page_that_breaks_gives_a_reference_and_no_more(own, monkeypatch):
     assert "secret" not in said and "RuntimeError" not in said
 
 
+@pytest.mark.attack("U-07")
 def test_a_database_that_is_gone_gives_a_sentence(own, monkeypatch):
     client = own.sign_in(ADMIN)
 
@@ -430,6 +438,7 @@ def test_a_database_that_is_gone_gives_a_sentence(own, monkeypatch):
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 
 
+@pytest.mark.attack("U-05", "U-07", "Q-09")
 def test_what_is_logged_of_a_failure_names_code_and_no_values(own, monkeypatch, caplog):
     def breaks(viewer: Any, sources: Any) -> Any:
         password = "a value that must not be " + "logged"
@@ -469,6 +478,7 @@ def test_the_cookie_says_nothing_and_is_for_this_site_alone(own):
     assert client.get_cookie("lakelight") is None
 
 
+@pytest.mark.attack("A-11")
 def test_https_marks_the_cookie_secure_and_binds_it_to_the_host(house):
     from dataclasses import replace
 

@@ -217,6 +217,7 @@ def bakery_outside(*tours: str) -> Outside:
     )
 
 
+@pytest.mark.attack("R-03", "G-05")
 @pytest.mark.parametrize(
     ("who", "tours"),
     [("aussendienst", ("Nord/See",)), ("aussendienst:zwei", ("Nord/See", "Stadt 'Mitte'")), ("aussendienst:ohne", ())],
@@ -242,6 +243,7 @@ def test_the_search_finds_what_another_person_may_see(bakery):
     assert any(q.startswith("callback") for q in found) and any(q.startswith("/leads.csv") for q in found)
 
 
+@pytest.mark.attack("R-07")
 def test_names_of_people_are_in_no_answer_for_those_they_are_hidden_from(bakery):
     known = build.houses()
     out = bakery_outside("nobody's")

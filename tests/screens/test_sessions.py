@@ -32,6 +32,7 @@ def person_id(house: House, who: str) -> int:
     return next(p.id for p in people.list_people(house.viewer(ADMIN), house.sources) if p.email == email_of(who))
 
 
+@pytest.mark.attack("A-10")
 def test_a_session_idles_out_and_a_poll_does_not_keep_it(own):
     client, clock = own.sign_in(ADMIN), own.sources.clock
     for _ in range(4):
@@ -46,6 +47,7 @@ def test_a_session_idles_out_and_a_poll_does_not_keep_it(own):
     assert client.document("/account").status_code == 302
 
 
+@pytest.mark.attack("A-10")
 def test_a_session_ends_after_its_longest_time_however_busy(own):
     client, clock = own.sign_in(ADMIN), own.sources.clock
     for _ in range(23):
@@ -80,6 +82,7 @@ def test_a_disabled_person_is_out_at_the_next_request(own):
     assert own.open(client, "/account").status_code == 401
 
 
+@pytest.mark.attack("G-08")
 def test_another_role_binds_at_the_next_request(own):
     client, admin = own.sign_in(SELLER), own.viewer(ADMIN)
     assert own.fire(client, AUDIT).status_code == 404
@@ -90,6 +93,7 @@ def test_another_role_binds_at_the_next_request(own):
     assert own.fire(client, AUDIT).status_code == 404
 
 
+@pytest.mark.attack("R-02", "R-11")
 def test_other_rows_bind_at_the_next_request(own):
     client = own.sign_in(SELLER)
     assert "Nord/See" in own.words(client, "/account")

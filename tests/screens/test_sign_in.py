@@ -61,6 +61,7 @@ def test_one_lands_where_one_wanted_to_go(bakery):
     assert answer.headers["Location"] == "/admin/audit?outcome=denied"
 
 
+@pytest.mark.attack("X-09")
 @pytest.mark.parametrize(
     "target",
     ["//evil.example", "/\\evil.example", "https:evil.example", "https://evil.example/kpis", "%2f%2fevil.example",
@@ -125,6 +126,7 @@ def test_another_site_cannot_sign_anybody_in(bakery):
     assert enter(bakery.client(), "hauswart", Origin="https://evil.example").status_code == 403
 
 
+@pytest.mark.attack("A-06")
 def test_a_password_of_a_megabyte_is_not_hashed(own_bakery, monkeypatch):
     client = own_bakery.client()
     monkeypatch.setattr(passwords, "HASHER", None)
@@ -137,6 +139,7 @@ def test_a_password_of_a_megabyte_is_not_hashed(own_bakery, monkeypatch):
 # ── sessions ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("A-07")
 def test_signing_in_gives_a_new_session_and_ends_the_one_before(own_bakery):
     client = own_bakery.sign_in("hauswart")
     before = session_id(client)
@@ -152,6 +155,7 @@ def test_signing_in_gives_a_new_session_and_ends_the_one_before(own_bakery):
     assert live_sessions.viewer_for_session(own_bakery.sources, session_id(client)).role == "leitung"
 
 
+@pytest.mark.attack("A-13")
 def test_a_session_id_is_256_bits_and_only_its_hash_is_kept(own_bakery):
     ids = {session_id(own_bakery.sign_in("hauswart")) for _ in range(3)}
     assert len(ids) == 3 and all(len(i) == 43 for i in ids)
@@ -162,6 +166,7 @@ def test_a_session_id_is_256_bits_and_only_its_hash_is_kept(own_bakery):
         assert one.encode() not in kept and live_sessions.hash_of(one).encode() in kept
 
 
+@pytest.mark.attack("A-15")
 def test_a_one_time_password_opens_the_account_page_and_nothing_else(own_bakery):
     sources = own_bakery.sources
     accounts.create(
@@ -259,6 +264,7 @@ def test_the_demo_door_asks_for_the_form_token(demo_house):
 # ── the log ───────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("U-01")
 def test_coming_in_being_refused_and_leaving_stand_in_the_log(own_bakery):
     client = own_bakery.client()
     enter(client, "leitung", "wrong wrong wrong")

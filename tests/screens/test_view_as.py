@@ -65,6 +65,7 @@ def test_it_shows_the_pages_and_rows_of_that_person_and_says_so(looking):
     assert "/leads" in frame and "/admin/people" not in frame
 
 
+@pytest.mark.attack("G-14")
 def test_it_changes_nothing_and_takes_nothing_away(looking):
     house, client = looking
     shown, seller = viewer_of(house, client), house.viewer(SELLER)
@@ -78,6 +79,7 @@ def test_caches_are_not_shared_with_the_person_who_may_do_more(looking):
     assert viewer_of(house, client).fingerprint != house.viewer(SELLER).fingerprint
 
 
+@pytest.mark.attack("G-14")
 def test_it_stands_in_the_log_under_both_names(looking):
     house, client = looking
     event = newest(house, "person.view")
@@ -91,6 +93,7 @@ def test_it_stands_in_the_log_under_both_names(looking):
     assert viewer_of(house, client).seen_as == ""
 
 
+@pytest.mark.attack("G-14")
 def test_there_is_no_view_from_within_a_view(looking):
     house, client = looking
     assert look(house, client, BOSS).status_code == 404
@@ -140,6 +143,7 @@ def test_nobody_is_refused_in_a_sentence(own_bakery, number):
     assert answer.status_code == 400 and "There is no such person." in answer.get_data(as_text=True)
 
 
+@pytest.mark.attack("G-14")
 def test_the_view_ends_when_the_person_is_disabled_or_the_right_is_gone(looking):
     house, client = looking
     people.set_active(house.viewer(ADMIN), house.sources, person_id(house, SELLER), False)

@@ -99,12 +99,14 @@ def tours_seen(who: Person) -> set[Any]:
 BY_TOUR = RowRule(column="tour", operator="in", attribute="tour")
 
 
+@pytest.mark.attack("R-02")
 @pytest.mark.parametrize("tour", [*TOURS, *LOOKALIKES])
 def test_a_tour_is_itself_and_nothing_that_looks_alike(stand: Stand, tour: str) -> None:
     """No case, no blank, no slash of another kind, no other way to write an umlaut."""
     assert tours_seen(under(stand, BY_TOUR, tour=(tour,))) == {tour}
 
 
+@pytest.mark.attack("R-02")
 @pytest.mark.parametrize(
     "said", ["S' OR 1=1 --", "' OR ''='", "Nord/See'); drop table vertraege; --", "%", "None", "null"]
 )
@@ -119,6 +121,7 @@ def test_a_missing_tour_is_not_another_tour(stand: Stand, operator: str) -> None
     assert None not in seen and "Nord/See" not in seen and set(TOURS[1:]) <= seen
 
 
+@pytest.mark.attack("R-02")
 @pytest.mark.parametrize("rule", [BY_TOUR, RowRule(column="tour", operator="not_in", attribute="tour"),
                                   RowRule(column="tour", operator="eq", attribute="tour"),
                                   RowRule(column="tour", operator="in", value=())])  # fmt: skip
@@ -126,11 +129,13 @@ def test_an_empty_list_is_no_row_and_not_every_row(stand: Stand, rule: RowRule) 
     assert tours_seen(under(stand, rule)) == set()
 
 
+@pytest.mark.attack("R-02")
 def test_ten_thousand_values_are_as_good_as_one(stand: Stand) -> None:
     many = tuple(f"Tour {n}" for n in range(10_000))
     assert tours_seen(under(stand, BY_TOUR, tour=(*many, "Nord/See"))) == {"Nord/See"}
 
 
+@pytest.mark.attack("R-02", "R-11")
 def test_a_change_of_tour_binds_at_the_next_question_of_the_same_session(stand: Stand) -> None:
     """Same person, same session, same question; only what they hold has changed."""
     asked = drawn.LeadQuery(list=MODEL, of=OPEN_SEASON)

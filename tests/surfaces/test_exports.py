@@ -14,6 +14,7 @@ from tests.surfaces import by_hand, cases, drawn
 from tests.surfaces.drawn import Stand
 
 
+@pytest.mark.attack("R-03", "E-02")
 @cases.drawn("exports")
 @given(drawn.people(), drawn.lead_queries())
 def test_an_export_is_the_grid(stand: Stand, somebody, query):

@@ -32,6 +32,7 @@ from tests.surfaces.kpis_by_hand import (
 DAY = timedelta(days=1)
 
 
+@pytest.mark.attack("R-01", "R-03", "R-04")
 @cases.drawn("kpis")
 @given(drawn.people(), drawn.kpi_queries())
 def test_the_overview_is_that_of_the_visible_rows(stand: Stand, somebody, query):

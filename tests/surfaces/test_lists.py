@@ -16,6 +16,7 @@ from tests.surfaces.drawn import BANDS, MODEL, Person, Stand
 CAPACITY, REASONS = 20, 3
 
 
+@pytest.mark.attack("R-01", "R-03", "R-05")
 @cases.drawn("lists")
 @given(drawn.people(), drawn.lead_queries(), st.integers(0, 60), st.integers(1, 60))
 def test_a_list_is_that_of_the_visible_rows(stand: Stand, somebody, query, start, count):

@@ -19,6 +19,7 @@ ACTIONABLE = ("lieferzeit", "rabatt")
 SEARCHES = ("", "", "haus", "Rüti", "Ä01", "/ZH", "+41", "%", "niemand")
 
 
+@pytest.mark.attack("R-03", "R-06")
 @cases.drawn("what_if")
 @given(
     drawn.people(),
