@@ -111,6 +111,7 @@ def terms(pairs: Sequence[tuple[str, object]]) -> Component:
     )
 
 
-def more(summary: str, *inside: object, quiet: bool = False) -> Component:
+def more(summary: str, *inside: object, quiet: bool = False, opened: bool = False) -> Component:
     """Something that opens when it is asked for."""
-    return html.Details([html.Summary(summary), *inside], className="ll-more is-quiet" if quiet else "ll-more")
+    look = "ll-more is-quiet" if quiet else "ll-more"
+    return html.Details([html.Summary(summary), *inside], className=look, open=opened)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -116,13 +118,36 @@ def empty_over(session: Session, acts_: list[str], before: datetime, at: datetim
     return after
 
 
-def naming(session: Session, person_id: int, email: str) -> list[AuditEvent]:
-    """Every event that a person did or that repeats their address, with its words still in it."""
-    said = (column.contains(email, autoescape=True) for column in (cast(AuditEvent.detail, String), AuditEvent.reason))
-    wanted = _full().where(
-        or_(AuditEvent.person_id == person_id, AuditEvent.person == email, AuditEvent.resource == email, *said)
+def naming(session: Session, person_id: int, email: str) -> tuple[list[AuditEvent], int]:
+    """Every event that a person did or that repeats their address, with its words still in it; and how many more there
+    are of an older Lakelight, which cannot be emptied. What accounts for emptied events names nobody.
+    """
+    detail = cast(AuditEvent.detail, String)
+    wanted = select(AuditEvent).where(
+        AuditEvent.emptied_at.is_(None),
+        AuditEvent.act.not_in((audit_emptied.RETAIN, audit_emptied.ERASE)),
+        or_(
+            AuditEvent.person_id == person_id,
+            AuditEvent.person == email,
+            AuditEvent.resource.contains(email, autoescape=True),
+            AuditEvent.reason.contains(email, autoescape=True),
+            detail.contains(json.dumps(email)[1:-1], autoescape=True),
+            detail.contains(email, autoescape=True),
+        ),
     )
-    return list(session.scalars(wanted.order_by(AuditEvent.id)))
+    whole = re.compile(rf"(?<![\w.+-]){re.escape(email)}(?![\w-])")
+    found = [
+        event
+        for event in session.scalars(wanted.order_by(AuditEvent.id))
+        if event.person_id == person_id or whole.search(_said(event))
+    ]
+    full = [event for event in found if event.salt]
+    return full, len(found) - len(full)
+
+
+def _said(event: AuditEvent) -> str:
+    detail = json.dumps(event.detail, ensure_ascii=False)
+    return "\n".join((event.person, event.resource, event.reason, detail))
 
 
 def _full() -> Select[AuditEvent]:

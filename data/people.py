@@ -26,6 +26,12 @@ def everyone(session: Session) -> list[Person]:
     return list(session.scalars(select(Person).order_by(Person.name, Person.id)))
 
 
+def everyone_held(session: Session) -> list[Person]:
+    """All people as they are now, held until the transaction ends: nobody else changes one of them meanwhile."""
+    wanted = select(Person).order_by(Person.id).with_for_update().execution_options(populate_existing=True)
+    return list(session.scalars(wanted))
+
+
 def add(
     session: Session,
     *,

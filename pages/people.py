@@ -16,7 +16,7 @@ from components.listing import listing
 from components.shell import posted
 from pages import _attention
 from pages._screen import Page, Screen, pressed
-from services import access, identity_links, people, wording
+from services import access, erasure, identity_links, people, wording
 from services.access import Viewer
 from services.errors import InvalidField, Refusal
 from services.people import PersonForm, PersonLine
@@ -26,6 +26,7 @@ ids = Ids("people")
 NEW = "new"
 LINK = "link-"
 PROVIDED = "The identity provider says this, anew at each sign-in."
+ERASED = "This person was erased: nothing is kept of who they were. Their number still stands in the audit log."
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def _done(viewer: Viewer, sources: Sources, *, act: str, of: str, typed: Typed) 
         elif act in ("enable", "disable"):
             people.set_active(viewer, sources, known, act == "enable")
             said = "Enabled: they may sign in again." if act == "enable" else "Disabled, and signed out everywhere."
+        elif act == "erase":
+            said = erasure.erase(viewer, sources, known, typed.fields.get("erase", "")).sentence
         elif act == "sign_out":
             ended = people.end_sessions(viewer, sources, known)
             said = f"Signed out: {ended} {'session' if ended == 1 else 'sessions'} ended."
@@ -192,7 +195,7 @@ def _who(person: PersonLine) -> Any:
     marks = [
         parts.tag("you") if person.is_self else None,
         parts.tag("company account") if person.provided else None,
-        None if person.active else parts.tag("disabled", "bad"),
+        _mark(person),
     ]
     href = "/admin/people?" + urlencode({"person": person.id})
     return html.Div(
@@ -204,8 +207,14 @@ def _who(person: PersonLine) -> Any:
     )
 
 
+def _mark(person: PersonLine) -> Any:
+    return None if person.active else parts.tag("erased") if person.erased else parts.tag("disabled", "bad")
+
+
 def _panel(form: PersonForm, *, typed: Typed | None = None, wrong: InvalidField | None = None) -> list[Any]:
     """The form of one person, with what was typed and the sentence of what is wrong with it."""
+    if form.line and form.line.erased:
+        return [html.H2(form.name, className="ll-focus"), html.P(ERASED, className="ll-soft"), _back("Close")]
     held = typed or Typed({"name": form.name, "role": form.role}, {}, form.seen)
     new = form.line is None
     fixed = not form.may_manage or bool(form.line and form.line.is_self)
@@ -241,11 +250,11 @@ def _panel(form: PersonForm, *, typed: Typed | None = None, wrong: InvalidField 
         forms.form(*fields, label="About this person"),
         forms.buttons(button, _back("Close")) if form.may_manage else _back("Close"),
         dcc.Store(id=_of("seen", "seen"), data=held.seen),
-        _more(form) if form.line and form.may_manage else None,
+        _more(form, errors.get("erase", "")) if form.line and form.may_manage else None,
     ]
 
 
-def _more(form: PersonForm) -> Any:
+def _more(form: PersonForm, wrong: str = "") -> Any:
     """What else can be done with a person; what cannot be undone by a click asks once more."""
     line = form.line
     if line is None:
@@ -287,6 +296,7 @@ def _more(form: PersonForm) -> Any:
                 html.P("They may sign in again as they did before."),
                 forms.button(_of("do", "enable"), "Enable"),
             ),
+            None if line.active else _erase(line, wrong),
         ],
         className="ll-panel-foot",
     )
@@ -305,6 +315,20 @@ def _linking(form: PersonForm) -> Any:
             "that it says; their password stops working, and they are signed out everywhere."
         ),
         forms.button(_of("do", LINK + asked.key), "It is the same person: link"),
+    )
+
+
+def _erase(line: PersonLine, wrong: str) -> Any:
+    """Erasing asks for the person's address: it cannot be undone."""
+    return parts.more(
+        "Erase the person",
+        html.P(
+            "Their name, address, password, sessions and identities go, and so do the words of what they did in the "
+            "audit log. What they took away stays until the time of such events is over. This cannot be undone."
+        ),
+        forms.text(_of("field", "erase"), "Their e-mail, to be sure", hint=line.email, error=wrong),
+        forms.button(_of("do", "erase"), "Erase for ever", kind="danger"),
+        opened=bool(wrong),
     )
 
 

@@ -52,6 +52,7 @@ ACT_WORDS: Mapping[str, str] = {
     "person.refresh": "Was changed by the identity provider",
     "person.link": "Linked a person with the identity provider",
     "session.prove": "Proved anew who they are",
+    "person.erase": "Erased a person",
     "person.view": "Looked as a person",
     "person.review": "Confirmed a person's access",
     "policy.why": "Asked why somebody sees a row",
@@ -293,7 +294,7 @@ def _details(event: AuditEvent) -> tuple[str, ...]:
             said += _query_words(str(value))
         elif key in COUNTED:
             said.append(f"{_short(value)} {key}")
-        elif key in DETAIL_WORDS or event.act.startswith("person."):
+        elif key in DETAIL_WORDS or (event.act.startswith("person.") and event.act != "person.erase"):
             said.append(f"{DETAIL_WORDS.get(key, key)} {_short(value)}")
     return tuple(said)
 

@@ -43,6 +43,7 @@ ACT_CLASSES: Mapping[str, EventClass] = {
     "person.disable": "people",
     "person.sign_out": "people",
     "person.password": "people",
+    "person.erase": "people",
     "policy.change": "people",
     "person.review": "people",
     "person.arrive": "people",

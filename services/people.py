@@ -37,6 +37,7 @@ class PersonLine:
     last_sign_in_at: datetime | None
     sessions: int
     is_self: bool
+    erased: bool
     note: str
     provided: bool = False
 
@@ -144,7 +145,7 @@ def change_person(
     require(viewer, "people:manage")
     wanted = _tidy(attributes)
     with sources.store.begin() as session:
-        person = accounts.person_of(session, person_id)
+        person = _living(accounts.person_of(session, person_id))
         if seen and seen != _seen(person):
             raise InvalidQuery(
                 f"{person.name} was changed by somebody else meanwhile.", next_step="Look again before you save."
@@ -172,7 +173,7 @@ def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -
     if person_id == viewer.person_id:
         raise InvalidQuery("Nobody can disable their own account.", next_step="Ask another administrator.")
     with sources.store.begin() as session:
-        person = accounts.person_of(session, person_id)
+        person = _living(accounts.person_of(session, person_id))
         if not active:
             _keep_a_manager(session, sources, person)
             sessions.end_all(session, person_id, sources.clock())
@@ -202,7 +203,7 @@ def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
     password = secrets.token_urlsafe(15)
     hashed = passwords.hashed(password)
     with sources.store.begin() as session:
-        person = accounts.person_of(session, person_id)
+        person = _living(accounts.person_of(session, person_id))
         if identities.is_provided(session, person_id):
             raise InvalidQuery(
                 f"{person.name} signs in through the identity provider.", next_step="There is no password to give."
@@ -213,6 +214,12 @@ def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
         sessions.end_all(session, person_id, sources.clock())
         audit.write(session, sources, viewer, "person.password", person.email)
     return password
+
+
+def _living(person: Person) -> Person:
+    if person.erased_at is not None:
+        raise InvalidQuery("This person was erased.", next_step="Add them anew if they come back.")
+    return person
 
 
 def without_rows(role: Role | None, attributes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -251,6 +258,7 @@ def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int, 
         last_sign_in_at=person.last_sign_in_at,
         sessions=open_sessions,
         is_self=person.id == viewer.person_id,
+        erased=person.erased_at is not None,
         note=_note(sources, person, role, held),
         provided=provided,
     )
@@ -258,6 +266,8 @@ def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int, 
 
 def _note(sources: Sources, person: Person, role: Role | None, held: Mapping[str, tuple[str, ...]]) -> str:
     """What an administrator should know about this person, as one sentence, or ""."""
+    if person.erased_at is not None:
+        return ""
     if role is None:
         return f"The policy has no role named {person.role}: this person may do nothing."
     lacking = without_rows(role, held)
@@ -299,7 +309,7 @@ def manages_alone(session: Session, sources: Sources, person: Person) -> bool:
     """Does nobody else manage people?"""
     roles = sources.workspace.access.roles
     managing = {name for name, role in roles.items() if "people:manage" in role.actions}
-    left = [p for p in people.everyone(session) if p.active and p.role in managing and p.id != person.id]
+    left = [p for p in people.everyone_held(session) if p.active and p.role in managing and p.id != person.id]
     return person.role in managing and not left
 
 

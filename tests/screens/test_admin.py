@@ -405,3 +405,17 @@ def test_no_page_of_an_administrator_shows_a_hash_a_row_or_a_secret(house):
         assert secret not in said, secret
     with house.sources.store.read() as session:
         assert audit_log.found(session)[1] > 0
+
+
+def test_a_disabled_person_is_erased_by_typing_their_address_and_an_enabled_one_is_not(house: House):
+    client, number = house.sign_in(ADMIN), number_of(house, SELLER)
+    assert "Erase the person" not in house.words(client, f"/admin/people?person={number}")
+    press(house, client, "disable", of=number)
+    assert "Erase the person" in house.words(client, f"/admin/people?person={number}")
+    words, _ = press(house, client, "erase", of=number, fields={"erase": "no"})
+    assert "Type the e-mail of the person to erase." in words
+    words, _ = press(house, client, "erase", of=number, fields={"erase": email_of(SELLER)})
+    assert f"Erased. They are Erased person {number}" in words and email_of(SELLER) not in words
+    shown = house.words(client, f"/admin/people?person={number}")
+    assert "This person was erased" in shown and "Enable" not in shown
+    assert press(house, house.sign_in(ANALYST), "erase", of=number)[1] == 404
