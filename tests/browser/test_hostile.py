@@ -60,6 +60,7 @@ SHOWN = "document.body.innerText + [...document.querySelectorAll('svg text')].ma
 DRAWN = "[...document.querySelectorAll('.js-plotly-plot text')].map((t) => t.textContent).join(' ')"
 LINKS = "[...document.querySelectorAll('#content a[href^=\"/\"]')].map((a) => a.getAttribute('href'))"
 VIEWS = "[...document.querySelectorAll('#content a[href*=\"view=waterfall\"]')].map((a) => a.getAttribute('href'))"
+DRAWER = "!document.querySelector('.ll-drawer') || document.querySelector('.ll-drawer.is-open a[href^=\"/leads/\"]')"
 FOLDED = "document.querySelectorAll('details:not([open])').forEach((d) => { d.open = true; })"
 MENUS = "document.querySelectorAll('.ll-tools details, .ll-pick').forEach((d) => { d.open = false; })"
 LEAST_SHOWN = {"leitung": 30, "aussendienst": 30, "tueftlerei": 60, "hauswart": 60}
@@ -128,7 +129,7 @@ class Look:
         row = self.page.locator(".ag-center-cols-container .ag-row").first
         if row.count() and row.is_visible():
             row.click()
-            self.page.wait_for_timeout(500)
+            self.watched.until(DRAWER)
             self._read(f"{path} with a row opened")
 
     def _read(self, where: str) -> None:
