@@ -10,7 +10,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/lock/bin/pip-compile --qui
 	--strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check attacks bench bench-full browser lock clean
+.PHONY: help install run test check attacks mutation bench bench-full browser lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: $(DEV_STAMP) ## Lint, types, layers, spelling, documents
 attacks: $(DEV_STAMP) ## Attack a real server: gunicorn, two workers, canaries in every row (docs/security-coverage.md)
 	@exec $(PY) -m pytest tests/attacks
 
+mutation: $(DEV_STAMP) ## Change the guard and the policy one thing at a time; no change may go unnoticed (an hour)
+	@exec $(PY) -m tests.mutation
+
 bench: $(DEV_STAMP) browser ## Measure what can be measured in ten minutes
 	@exec $(PY) -m benchmarks
 
@@ -58,7 +61,7 @@ lock: ## Pin requirements*.txt anew, exactly and with hashes
 	  echo "The pinned files name an address of this machine: remove it."; exit 1; fi
 
 clean: ## Remove caches and what tests built; never instance/
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo-test
+	rm -rf mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo-test
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(PY):

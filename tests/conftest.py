@@ -7,6 +7,7 @@ The application is imported by the fixtures that need it: a broken page must not
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("BAKERY_BUILT"):
+        items.sort(key=lambda item: bool({"bakery", "own_bakery"} & set(getattr(item, "fixturenames", ()))))
     if not config.getoption("--browser"):
         skipped = pytest.mark.skip(reason="drives Chromium; run with --browser")
         for item in items:
@@ -33,9 +36,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def built_bakery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bakery's instance on disk: published, admitted, scored, with its people. To be copied, never written."""
+    """The bakery's instance on disk: published, admitted, scored, with its people. To be copied, never written.
+
+    ``BAKERY_BUILT`` names one that was built before: thousands of runs that each try one mutant need not build it anew.
+    """
     from tests import instances
 
+    if os.environ.get("BAKERY_BUILT"):
+        return Path(os.environ["BAKERY_BUILT"])
     return instances.build_bakery(tmp_path_factory.mktemp("bakery"))
 
 

@@ -90,6 +90,7 @@ def test_it_stands_in_the_log_under_both_names(looking):
     assert (opened.person, opened.detail["as"]) == (email_of(ADMIN), email_of(SELLER))
     assert leave(client).headers["Location"] == "/admin/people"
     assert newest(house, "person.view_end").detail["as"] == email_of(SELLER)
+    assert newest(house, "person.view_end").resource == email_of(SELLER)
     assert viewer_of(house, client).seen_as == ""
 
 
