@@ -32,6 +32,8 @@ from data.questions import (
 )
 
 SOURCE = "source_rows"
+FEW = 16
+"""So many texts are compared one by one in a CASE; more of them are looked up in a list."""
 _UNITS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 
 
@@ -130,13 +132,17 @@ def _compare(column: Any, wanted: Compare) -> Any:
 
 
 def _member(column: Any, known: list[Any], test: str) -> Any:
-    """Is a value one of these? DuckDB turns a list of texts into comparisons row by row; one text is compared once for
-    each entry of a column's dictionary, and so are several inside of a function, which costs a fifth.
+    """Is a value one of these? DuckDB turns a list of texts into comparisons row by row. One text is compared once for
+    each entry of a column's dictionary; so are the few of a CASE, and many inside of a function, which costs more.
     """
     if not column.type().is_string():
         return _compared(column, "isin" if test == "in" else "notin", known)
     if len(known) == 1:
         return _compared(column, "__eq__" if test == "in" else "__ne__", known[0])
+    if len(known) <= FEW:
+        among = test == "in"
+        blank = [] if among else [(column.isnull(), False)]
+        return ibis.cases(*blank, *((_compared(column, "__eq__", one), among) for one in known), else_=not among)
     return ibis.coalesce(_compared(column, "isin" if test == "in" else "notin", known), ibis.literal(False))
 
 
