@@ -25,6 +25,7 @@ from pages import (
     MISSING,
     PAGES,
     _bundles,
+    _confirm,
     _download,
     _errors,
     _first,
@@ -98,6 +99,7 @@ def create_app(settings: Settings, sources: Sources | None = None) -> Dash:
     _sign_in.add(server, lambda: screen)
     _download.add(server, screen)
     _view_as.add(server, screen)
+    _confirm.add(server, screen)
     _doors(server, screen)
     _guard.after_dash(app, screen)
     return app

@@ -158,16 +158,16 @@ def user() -> None:
     help="What row rules compare with, such as territory=North; may be repeated.",
 )
 def user_add(email: str, name: str, role: str, attributes: tuple[str, ...]) -> None:
-    """Add a person and show a one-time password, once."""
+    """Add a person and show the link where they choose their password, once."""
     from services import instance, people
     from services.operator import operator
 
     instance.prepare(_settings(), click.echo)
     with _sources() as sources:
         held = dict(_attribute(one) for one in attributes)
-        password = people.add_person(operator(), sources, email=email, name=name, role=role, attributes=held)
+        link = people.add_person(operator(), sources, email=email, name=name, role=role, attributes=held)
         rowless = people.rowless(operator(), sources, email)
-    click.echo(f"{email} may sign in with the one-time password {password}")
+    click.echo(f"{email} chooses a password here, once, in the next three days: {link}")
     if rowless:
         click.echo(f"{rowless} Assign it on the page People.")
 
@@ -199,16 +199,28 @@ def user_enable(email: str) -> None:
     _set_active(email, True)
 
 
-@user.command("password")
+@user.command("factor")
 @click.argument("email")
-def user_password(email: str) -> None:
-    """Give a person a new one-time password; their sessions end."""
-    from services import people
+def user_factor(email: str) -> None:
+    """Take a lost second factor away from a person; their sessions end."""
+    from services import second_factor
     from services.operator import operator
 
     with _sources() as sources:
-        password = people.new_password(operator(), sources, _person(sources, email))
-    click.echo(f"{email} may sign in with the one-time password {password}")
+        second_factor.take_away(operator(), sources, _person(sources, email))
+    click.echo(f"{email} signs in without a code; where the role asks for one, they set it up anew.")
+
+
+@user.command("password")
+@click.argument("email")
+def user_password(email: str) -> None:
+    """Show a link where a person chooses another password, once; a quarter of an hour is left for it."""
+    from services import links, people
+    from services.operator import operator
+
+    with _sources() as sources:
+        link, kind = people.new_link(operator(), sources, _person(sources, email))
+    click.echo(f"{email} chooses a password here, once, in the next {links.LASTS_WORDS[kind]}: {link}")
 
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────

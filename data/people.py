@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from data.tables import Person, PersonState
@@ -67,6 +67,13 @@ def remember(session: Session, person: Person, at: datetime) -> None:
             person_id=person.id, at=at, role=person.role, attributes=dict(person.attributes), active=person.active
         )
     )
+
+
+def use_code(session: Session, person_id: int, step: int) -> bool:
+    """Use the code of a time step: true for one caller only, and never again for it or an earlier one."""
+    unused = (Person.id == person_id, Person.second_factor_step < step)
+    done = session.execute(update(Person).where(*unused).values(second_factor_step=step))
+    return bool(getattr(done, "rowcount", 0) == 1)
 
 
 def state_at(session: Session, person_id: int, at: datetime) -> PersonState | None:

@@ -50,6 +50,12 @@ def of_person(session: Session, person_id: int, kind: str, at: datetime) -> list
     return list(session.scalars(wanted.where(Ticket.ends_at > at).order_by(Ticket.created_at.desc())))
 
 
+def end_of_person(session: Session, person_id: int, at: datetime) -> None:
+    """End every ticket of a person that could still be used; what they knew is forgotten."""
+    open_ = (Ticket.person_id == person_id, Ticket.used_at.is_(None))
+    session.execute(update(Ticket).where(*open_).values(used_at=at, detail={}))
+
+
 def forget(session: Session, before: datetime) -> None:
     """Drop tickets that were over before a time."""
     session.execute(delete(Ticket).where(Ticket.ends_at < before))

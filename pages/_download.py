@@ -6,11 +6,12 @@ from typing import Any
 
 from flask import Flask, Response, make_response, request, stream_with_context
 
-from pages import _errors, _screen
+from pages import _confirm, _errors, _plain, _screen
 from pages._screen import Screen
 from services import evidence, evidence_files, exports
 from services.access import Viewer
 from services.errors import Forbidden, Refusal, TooMuch, Unavailable
+from services.step_up import ProofNeeded
 
 
 def add(server: Flask, screen: Screen) -> None:
@@ -24,6 +25,9 @@ def add(server: Flask, screen: Screen) -> None:
         except Forbidden as refusal:
             _screen.denied("file.take", "leads_csv", "leads:export", refusal.sentence)
             return Response(refusal.sentence, 403, mimetype="text/plain")
+        except ProofNeeded as refusal:
+            _screen.denied("file.take", "leads_csv", "leads:export", refusal.sentence)
+            return _not_now(403, refusal, _confirm.address(request.full_path.rstrip("?")))
         except TooMuch as refusal:
             answer = _not_now(429, refusal)
             answer.headers["Retry-After"] = str(refusal.seconds)
@@ -55,8 +59,11 @@ def add(server: Flask, screen: Screen) -> None:
         )
 
 
-def _not_now(status: int, refusal: Refusal) -> Response:
+def _not_now(status: int, refusal: Refusal, href: str = "") -> Response:
     """A sentence with what to do: a small page for people, plain text for scripts."""
+    if request.accept_mimetypes.accept_html and href:
+        way = _plain.link(refusal.next_step, href, button=True)
+        return _plain.page("Confirm before you take this file", _plain.text(refusal.sentence), way, status=status)
     if request.accept_mimetypes.accept_html:
         return make_response(_errors.said(status, refusal.sentence, refusal.next_step))
     said = f"{refusal.sentence} {refusal.next_step}".strip()

@@ -29,8 +29,20 @@ from services.live_sessions import Live
 MOST_BODY = 1 << 20
 TOO_MANY = "More was asked at once than anybody's hands can. Wait a second."
 DEEPEST = 40
+LINK_ROUTE = "/welcome/<token>"
 PUBLIC_PATHS = frozenset(
-    {"/sign-in", "/sign-in/demo", "/sign-in/oidc", "/sign-in/oidc/back", "/sign-in/oidc/out", "/healthz", "/readyz"}
+    {
+        "/sign-in",
+        "/sign-in/code",
+        "/sign-in/demo",
+        "/sign-in/oidc",
+        "/sign-in/oidc/back",
+        "/sign-in/oidc/out",
+        "/welcome",
+        LINK_ROUTE,
+        "/healthz",
+        "/readyz",
+    }
 )
 PUBLIC_PREFIXES = ("/_dash-component-suites/", "/assets/")
 ROUTER = ".._pages_content.children..._pages_store.data.."
@@ -83,7 +95,7 @@ def before_dash(server: Flask, screen_of: Any) -> None:
         if request.method not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(request):
             return _refused(403, "cross_site")
         path = request.path
-        if path in PUBLIC_PATHS or _is_code(request):
+        if path in PUBLIC_PATHS or _is_code(request) or _is_link(request):
             return None
         if _screen.viewer() is not None:
             return None
@@ -162,6 +174,11 @@ def _is_code(asked: Request) -> bool:
     """Is this a file of code or style? What only begins like one is answered by the route of every other address."""
     rule = asked.url_rule
     return asked.path.startswith(PUBLIC_PREFIXES) and (rule is None or rule.rule.startswith(PUBLIC_PREFIXES))
+
+
+def _is_link(asked: Request) -> bool:
+    """Is this the address of a link that works once? What only begins like one is not."""
+    return asked.url_rule is not None and asked.url_rule.rule == LINK_ROUTE
 
 
 def _acted() -> None:

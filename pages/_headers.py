@@ -41,7 +41,7 @@ def add(app: Dash, *, https: bool) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
         if https:
             response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"

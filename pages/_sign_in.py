@@ -16,12 +16,12 @@ from flask_login import login_user, logout_user
 from flask_wtf.csrf import generate_csrf
 
 from components.shell import WORDMARK
-from pages import _oidc, _screen
+from pages import _code, _oidc, _screen, _welcome
 from pages._guard import SignedIn
 from pages._screen import Screen
 from services import demo_people, live_sessions, sign_in
 from services.passwords import TooMany
-from services.sign_in import SignInRefused, TooManyFromHere
+from services.sign_in import CodeWanted, SignInRefused, TooManyFromHere
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
@@ -50,6 +50,8 @@ def add(server: Flask, screen_of: Any) -> None:
                 address=request.remote_addr or "",
                 user_agent=request.user_agent.string,
             )
+        except CodeWanted as wanted:
+            return _code.wanted(wanted)
         except SignInRefused as refused:
             return _page(screen, f"{refused.sentence} {refused.next_step}", email), 401
         except TooManyFromHere as refused:
@@ -76,6 +78,8 @@ def add(server: Flask, screen_of: Any) -> None:
         return _let_in(screen, session_id)
 
     _oidc.add(server, screen_of, _oidc.Doors(page=_page, let_in=_let_in, safe_next=safe_next))
+    _code.add(server, screen_of, _let_in)
+    _welcome.add(server, screen_of)
 
     @server.post("/sign-out")
     def leave() -> Any:

@@ -1,4 +1,4 @@
-"""Your account: who you are here, what you may see and do and why, your sessions, your password, your theme."""
+"""Your account: who you are here, what you may see and why, your sessions, password, second factor and theme."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from components import forms, notice
 from components import page as parts
 from components.ids import Ids
 from components.listing import listing
+from pages import _factor
 from pages._screen import Page, Screen, pressed
 from services import own_account, passwords, policy, wording
 from services.access import Viewer, action_words
@@ -26,6 +27,7 @@ def layout(viewer: Viewer, sources: Sources) -> Any:
     own = own_account.own_account(viewer, sources)
     head = parts.head(viewer.name, [viewer.email, viewer.role_label, *_held(viewer, sources)])
     password = html.Div(_password(own), id=ids("password"))
+    factor = html.Div(_factor.section(viewer, sources), id=ids("factor"))
     if own.must_choose:
         first = notice.message(
             "Choose your own password first.",
@@ -33,11 +35,14 @@ def layout(viewer: Viewer, sources: Sources) -> Any:
             "watch",
         )
         return [head, first, parts.columns((5, password))]
+    if _factor.is_first(viewer, sources):
+        first = notice.message("Set up a second factor first.", "Your role asks for one; then the rest opens.", "watch")
+        return [head, first, parts.columns((5, factor))]
     return [
         head,
         parts.columns(
             (7, _rights(viewer, sources)),
-            (5, [_sessions_section(own, sources), password, _theme()]),
+            (5, [_sessions_section(own, sources), password, factor, _theme()]),
         ),
     ]
 
@@ -78,6 +83,8 @@ def register(screen: Screen) -> None:
             return _password(own_account.own_account(viewer, screen.sources), wrong)
         step = html.A("Go to your first page", href="/") if must else "Your other sessions have ended."
         return parts.section("Password", notice.message("Your password is changed.", step, "good"))
+
+    _factor.register(screen, ids("factor"))
 
     screen.clientside(
         "account", "theme", Output(ids("theme"), "title"), Input(ids("theme"), "value"), prevent_initial_call=True

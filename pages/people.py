@@ -14,13 +14,14 @@ from components import page as parts
 from components.ids import Ids
 from components.listing import listing
 from components.shell import posted
-from pages import _attention
+from pages import _attention, _factor
 from pages._screen import Page, Screen, pressed
-from services import access, erasure, identity_links, people, wording
+from services import access, erasure, identity_links, links, people, second_factor, wording
 from services.access import Viewer
-from services.errors import InvalidField, Refusal
+from services.errors import InvalidField, InvalidQuery, Refusal
 from services.people import PersonForm, PersonLine
 from services.sources import Sources
+from services.step_up import ProofNeeded
 
 ids = Ids("people")
 NEW = "new"
@@ -91,27 +92,11 @@ def _done(viewer: Viewer, sources: Sources, *, act: str, of: str, typed: Typed) 
     try:
         if act == "add":
             return _added(viewer, sources, typed)
-        if act == "save":
-            people.change_person(
-                viewer, sources, known, name=typed.fields.get("name", ""), role=typed.fields.get("role", ""),
-                attributes=typed.attributes, seen=typed.seen,
-            )  # fmt: skip
-            said = "Saved. It holds from their next request on."
-        elif act in ("enable", "disable"):
-            people.set_active(viewer, sources, known, act == "enable")
-            said = "Enabled: they may sign in again." if act == "enable" else "Disabled, and signed out everywhere."
-        elif act == "erase":
-            said = erasure.erase(viewer, sources, known, typed.fields.get("erase", "")).sentence
-        elif act == "sign_out":
-            ended = people.end_sessions(viewer, sources, known)
-            said = f"Signed out: {ended} {'session' if ended == 1 else 'sessions'} ended."
-        elif act.startswith(LINK):
-            identity_links.link(viewer, sources, known, act.removeprefix(LINK))
-            said = "Linked. They come in through the identity provider from now on."
-        elif act == "password":
-            return _with_password(viewer, sources, known)
-        else:
-            return [notice.message("There is no such act.", "Reload the page.", "bad")]
+        if act == "link":
+            return _with_link(viewer, sources, known)
+        said = _changed(viewer, sources, act, known, typed)
+    except ProofNeeded as refusal:
+        return [_factor.proof_needed(refusal, f"/admin/people?person={known}"), *_again(viewer, sources, known)]
     except InvalidField as wrong:
         return _panel(people.form(viewer, sources, known), typed=typed, wrong=wrong)
     except Refusal as refusal:
@@ -119,23 +104,50 @@ def _done(viewer: Viewer, sources: Sources, *, act: str, of: str, typed: Typed) 
     return [notice.message(said, kind="good"), *_panel(people.form(viewer, sources, known))]
 
 
+def _changed(viewer: Viewer, sources: Sources, act: str, known: int, typed: Typed) -> str:
+    """Do one of the acts that leave the form as it is, and say what was done."""
+    if act == "save":
+        people.change_person(
+            viewer, sources, known, name=typed.fields.get("name", ""), role=typed.fields.get("role", ""),
+            attributes=typed.attributes, seen=typed.seen,
+        )  # fmt: skip
+        return "Saved. It holds from their next request on."
+    if act in ("enable", "disable"):
+        people.set_active(viewer, sources, known, act == "enable")
+        return "Enabled: they may sign in again." if act == "enable" else "Disabled, and signed out everywhere."
+    if act == "sign_out":
+        ended = people.end_sessions(viewer, sources, known)
+        return f"Signed out: {ended} {'session' if ended == 1 else 'sessions'} ended."
+    if act == "erase":
+        return erasure.erase(viewer, sources, known, typed.fields.get("erase", "")).sentence
+    if act == "factor":
+        second_factor.take_away(viewer, sources, known)
+        return "Their second factor is gone, and they are signed out everywhere."
+    if act.startswith(LINK):
+        identity_links.link(viewer, sources, known, act.removeprefix(LINK))
+        return "Linked. They come in through the identity provider from now on."
+    raise InvalidQuery("There is no such act.", next_step="Reload the page.")
+
+
 def _added(viewer: Viewer, sources: Sources, typed: Typed) -> list[Any]:
     name, email = typed.fields.get("name", ""), typed.fields.get("email", "")
-    password = people.add_person(
+    link = people.add_person(
         viewer, sources, email=email, name=name, role=typed.fields.get("role", ""), attributes=typed.attributes
     )
-    return [_once(f"{name.strip()} is added. One-time password:", password), _back()]
+    return [_once(f"{name.strip()} is added. They choose their password here:", link, "activation"), _back()]
 
 
-def _with_password(viewer: Viewer, sources: Sources, known: int) -> list[Any]:
-    password = people.new_password(viewer, sources, known)
+def _with_link(viewer: Viewer, sources: Sources, known: int) -> list[Any]:
+    link, kind = people.new_link(viewer, sources, known)
     form = people.form(viewer, sources, known)
-    return [_once(f"A one-time password for {form.name}:", password), *_panel(form)]
+    return [_once(f"{form.name} chooses a password here:", link, kind), *_panel(form)]
 
 
-def _once(sentence: str, password: str) -> Any:
+def _once(sentence: str, link: str, kind: str) -> Any:
+    """A link to hand over. Who makes it cannot use it unseen: it works once, and its use is in the log."""
+    lasts = links.LASTS_WORDS[kind]
     return forms.shown_once(
-        sentence, password, "It is shown this once. It opens only the page where they choose their own password."
+        sentence, link, f"It is shown this once, works once, and for the next {lasts}. Hand it to nobody else."
     )
 
 
@@ -246,7 +258,10 @@ def _panel(form: PersonForm, *, typed: Typed | None = None, wrong: InvalidField 
     button = forms.button(_of("do", "add" if new else "save"), "Add" if new else "Save", kind="primary")
     return [
         html.H2("Somebody new" if new else form.name, className="ll-focus"),
-        html.P(form.line.email if form.line else "They get a one-time password.", className="ll-soft ll-small"),
+        html.P(
+            form.line.email if form.line else "They get a link where they choose their password.",
+            className="ll-soft ll-small",
+        ),
         forms.form(*fields, label="About this person"),
         forms.buttons(button, _back("Close")) if form.may_manage else _back("Close"),
         dcc.Store(id=_of("seen", "seen"), data=held.seen),
@@ -281,10 +296,17 @@ def _more(form: PersonForm, wrong: str = "") -> Any:
             None
             if line.provided
             else parts.more(
-                "New one-time password",
-                html.P("Their password stops working, and they are signed out everywhere."),
-                forms.button(_of("do", "password"), "Make a one-time password"),
+                "Link to choose a password",
+                html.P("For a lost password. Once they chose another one, they are signed out everywhere else."),
+                forms.button(_of("do", "link"), "Make a link"),
             ),
+            parts.more(
+                "Take away the second factor",
+                html.P("For a lost phone. They are signed out everywhere, and the next sign-in asks for no code."),
+                forms.button(_of("do", "factor"), "Take it away", kind="danger"),
+            )
+            if line.second_factor
+            else None,
             parts.more(
                 "Disable the account",
                 html.P("They can no longer sign in and are signed out at once. What they did stays in the audit log."),

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from data import people
 from data.tables import Person
-from services import audit, passwords
+from services import audit, links, passwords
 from services.access import Viewer
 from services.errors import InvalidField, NotFound
 from services.sources import Sources
@@ -27,17 +27,19 @@ def create(
     name: str,
     role: str,
     attributes: dict[str, list[str]],
-    password: str,
+    password: str = "",
     by: Viewer | None = None,
     demo: bool = False,
     once: bool = False,
-) -> None:
+    link: bool = False,
+) -> str:
     """Add a person, checked against the policy's roles and attributes. ``by`` is None at the operator's terminal.
 
-    With ``once`` the password opens only the page where the person chooses their own.
+    Without a password nobody can sign in with one. ``link`` asks for the address where the person chooses theirs; else
+    "" is given. With ``once`` the password opens only the page where they choose their own.
     """
     check_person(sources, email=email, name=name, role=role, attributes=attributes)
-    made_hash = passwords.hashed(password)
+    made_hash = passwords.hashed(password) if password else ""
     with sources.store.begin() as session:
         if people.by_email(session, email) is not None:
             raise InvalidField(
@@ -49,8 +51,9 @@ def create(
             session, email=email, name=name, role=role, attributes=dict(attributes),
             password_hash=made_hash, created_at=sources.clock(), demo=demo,
         )  # fmt: skip
-        made.password_once = once
+        made.password_once = once or link
         audit.write(session, sources, by, "person.add", made.email, detail={"role": role, **attributes})
+        return links.made(session, sources, made, "activation") if link else ""
 
 
 def check_person(sources: Sources, *, email: str, name: str, role: str, attributes: dict[str, list[str]]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from data.questions import Select
-from services import access, audit, lead_reads, leads, limits
+from services import access, audit, lead_reads, leads, limits, step_up
 from services.access import Viewer
 from services.brakes import Stream
 from services.explanations import Reason
@@ -42,7 +42,8 @@ class Export:
 
 def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
     """The list that ``query`` selects as CSV. The act is counted and audited before the first row leaves, with all rows
-    of the file: one that breaks off counts whole. Raises ``TooMuch``.
+    of the file: one that breaks off counts whole. Raises ``TooMuch``, and ``ProofNeeded`` for a large file of somebody
+    who has not proven who they are lately.
 
     Columns: rank, key columns, the visible columns of the list, the score as a number, the band, three reasons
     with their points, the model version and the time of scoring (UTC).
@@ -50,6 +51,7 @@ def lead_csv(viewer: Viewer, sources: Sources, query: LeadQuery) -> Export:
     access.require(viewer, "leads:export")
     found, question = leads.selection(viewer, sources, query)
     rows, head = leads.matching(viewer, sources, found, query), _head(found)
+    step_up.require_fresh_for(viewer, sources, rows)
     detail = {"of": found.of, "query": query.to_url(), "rows": rows, "columns": head}
     detail |= lead_reads.kept(found, question)
     file = limits.stream(viewer, sources, "leads.export", found.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from data import people, sessions
 from data.tables import Person, SignInSession
@@ -32,7 +33,7 @@ def live_session(sources: Sources, session_id: str) -> Live | None:
         other = people.by_id(session, found.seen_as_id) if found and found.seen_as_id else None
     if found is None or person is None or not person.active or not is_alive(sources, found):
         return None
-    viewer = _viewer(sources, person, session_id)
+    viewer = _viewer(sources, person, found.method, session_id)
     if other is not None and may_look_as(viewer, other):
         viewer = through_eyes_of(viewer, viewer_of_person(sources.workspace, other))
     return Live(viewer, found.last_seen_at)
@@ -63,10 +64,23 @@ def hash_of(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()
 
 
-def _viewer(sources: Sources, person: Person, session_id: str) -> Viewer:
-    """The viewer a person is now; one who has yet to choose a password may do nothing else."""
+def first_step(sources: Sources, person: Person, method: str) -> Literal["", "password", "second_factor"]:
+    """What somebody who came in with a password must do before anything else: choose their own, add a second factor.
+
+    Whoever came by an identity provider answered to its rules; a demo account is to open by one click.
+    """
+    role = sources.workspace.access.roles.get(person.role)
+    if not method.startswith("password"):
+        return ""
+    if person.password_once:
+        return "password"
+    return "second_factor" if role is not None and role.second_factor and not person.second_factor else ""
+
+
+def _viewer(sources: Sources, person: Person, method: str, session_id: str) -> Viewer:
+    """The viewer a person is now; one who has a first step to do may do nothing else."""
     made = viewer_of_person(sources.workspace, person, session_id=session_id)
-    if not person.password_once:
+    if not first_step(sources, person, method):
         return made
     none = viewer_of(
         sources.workspace, person_id=person.id, name=person.name, email=person.email, role="",

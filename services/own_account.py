@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from data import identities, sessions
+from data import identities, sessions, tickets
 from services import audit, passwords, sign_in, sign_in_limits
 from services.access import Viewer, require_own_eyes
 from services.accounts import person_of
 from services.errors import InvalidField
-from services.live_sessions import hash_of, is_alive
+from services.live_sessions import first_step, hash_of, is_alive
 from services.sources import Sources
 
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -48,7 +48,7 @@ def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
     mine = hash_of(viewer.session_id)
     with sources.store.read() as session:
         rows = [r for r in sessions.not_ended(session, viewer.person_id) if is_alive(sources, r)]
-        person = person_of(session, viewer.person_id)
+        person, this = person_of(session, viewer.person_id), sessions.live(session, mine)
         provided = identities.is_provided(session, viewer.person_id)
     lines = [
         SessionLine(
@@ -58,7 +58,10 @@ def own_account(viewer: Viewer, sources: Sources) -> OwnAccount:
     ]
     lines.sort(key=lambda line: (not line.is_this, -line.seen_at.timestamp()))
     return OwnAccount(
-        tuple(lines), must_choose=person.password_once, may_choose=not person.demo and not provided, provided=provided
+        tuple(lines),
+        must_choose=first_step(sources, person, this.method if this else "password") == "password",
+        may_choose=not person.demo and not provided,
+        provided=provided,
     )
 
 
@@ -90,7 +93,7 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
         raise InvalidField("new", "The password of a demo account cannot be changed.")
     if waiting:
         raise InvalidField("current", "There were too many attempts. Try again in a few minutes.")
-    passwords.check(person, current=current, new=new, again=again)
+    passwords.check(sources, person, current=current, new=new, again=again)
     if not passwords.verify(person.password_hash, current):
         sign_in.failed(sources, viewer.email, (count,), at=at, waiting=False, act="password.change")
         raise InvalidField("current", "This is not your current password.")
@@ -100,6 +103,7 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
         changed = person_of(session, viewer.person_id)
         changed.password_hash, changed.password_once = made, False
         sessions.end_others(session, viewer.person_id, hash_of(viewer.session_id), at)
+        tickets.end_of_person(session, viewer.person_id, at)
         audit.write(session, sources, viewer, "password.change")
 
 

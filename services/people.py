@@ -6,7 +6,6 @@ A change binds at the person's next request. Nobody changes their own role, and 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from sqlalchemy.orm import Session
 from data import identities, people, sessions
 from data.definitions import Role
 from data.tables import Person
-from services import accounts, audit, identity_links, live_sessions, passwords
+from services import accounts, audit, identity_links, links, live_sessions, step_up
 from services.access import Viewer, require
 from services.errors import InvalidField, InvalidQuery
 from services.identity_links import LinkAsked
@@ -38,6 +37,7 @@ class PersonLine:
     sessions: int
     is_self: bool
     erased: bool
+    second_factor: bool
     note: str
     provided: bool = False
 
@@ -115,20 +115,11 @@ def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
 def add_person(
     viewer: Viewer, sources: Sources, *, email: str, name: str, role: str, attributes: Mapping[str, list[str]]
 ) -> str:
-    """Add a person and give the one-time password to hand over; only its hash is kept."""
+    """Add a person and give the link where they choose their password, to be handed over; only its hash is kept."""
     require(viewer, "people:manage")
-    password = secrets.token_urlsafe(15)
-    accounts.create(
-        sources,
-        email=email,
-        name=name,
-        role=role,
-        attributes=_tidy(attributes),
-        password=password,
-        by=viewer,
-        once=True,
+    return accounts.create(
+        sources, email=email, name=name, role=role, attributes=_tidy(attributes), by=viewer, link=True
     )
-    return password
 
 
 def change_person(
@@ -195,13 +186,18 @@ def end_sessions(viewer: Viewer, sources: Sources, person_id: int) -> int:
         return open_
 
 
-def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
-    """A one-time password for somebody who lost theirs, shown once; every session of theirs ends."""
+def new_link(viewer: Viewer, sources: Sources, person_id: int) -> tuple[str, links.Kind]:
+    """A link where somebody who lost their password chooses another one, and its kind. Shown once, to be handed over.
+
+    It is a way into another person's account, so it needs a fresh proof of who asks.
+
+    The old password and their sessions go on until it is used: a link that was asked for by mistake harms nobody.
+    Somebody who never chose a password gets another activation.
+    """
     require(viewer, "people:manage")
     if person_id == viewer.person_id:
         raise InvalidQuery("Your own password is on your account page.", next_step="Change it there.")
-    password = secrets.token_urlsafe(15)
-    hashed = passwords.hashed(password)
+    step_up.require_fresh(viewer, sources)
     with sources.store.begin() as session:
         person = _living(accounts.person_of(session, person_id))
         if identities.is_provided(session, person_id):
@@ -210,10 +206,12 @@ def new_password(viewer: Viewer, sources: Sources, person_id: int) -> str:
             )
         if person.demo:
             raise InvalidQuery("The password of a demo account cannot be changed.")
-        person.password_hash, person.password_once = hashed, True
-        sessions.end_all(session, person_id, sources.clock())
-        audit.write(session, sources, viewer, "person.password", person.email)
-    return password
+        if not person.active:
+            raise InvalidQuery(f"{person.name} is disabled.", next_step="Enable the account first.")
+        kind: links.Kind = "activation" if person.password_once else "reset"
+        made = links.made(session, sources, person, kind)
+        audit.write(session, sources, viewer, "person.password_link", person.email, detail={"kind": kind})
+    return made, kind
 
 
 def _living(person: Person) -> Person:
@@ -259,6 +257,7 @@ def _line(viewer: Viewer, sources: Sources, person: Person, open_sessions: int, 
         sessions=open_sessions,
         is_self=person.id == viewer.person_id,
         erased=person.erased_at is not None,
+        second_factor=bool(person.second_factor),
         note=_note(sources, person, role, held),
         provided=provided,
     )

@@ -7,10 +7,11 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Literal
 
-from data import audit_log, identities, people, sessions
+from data import audit_log, identities, people, sessions, tickets
 from data.tables import Person, SignInSession
-from services import audit, passwords, sign_in_limits
+from services import audit, codes, passwords, sign_in_limits
 from services.access import Viewer
+from services.accounts import person_of
 from services.errors import Refusal
 from services.live_sessions import hash_of
 from services.passwords import TooMany
@@ -19,11 +20,24 @@ from services.sources import Sources
 
 Method = Literal["password", "password+code", "demo", "oidc"]
 LONGEST_EMAIL = 254
+HALF_DONE, HALF_DONE_FOR = "second_factor", timedelta(minutes=5)
 SAME_REFUSAL = timedelta(minutes=1)
 
 
 class SignInRefused(Refusal):
     """The one answer to every failed sign-in, whatever the cause."""
+
+
+class TicketOver(SignInRefused):
+    """The half-done sign-in is over: used, too old, or never there."""
+
+
+class CodeWanted(Refusal):
+    """The password is right; a code is still wanted. ``ticket`` stands for the half-done sign-in."""
+
+    def __init__(self, ticket: str) -> None:
+        super().__init__("A code is needed too.", next_step="Type the one that your app shows.")
+        self.ticket = ticket
 
 
 class TooManyFromHere(TooMany):
@@ -35,7 +49,10 @@ class TooManyFromHere(TooMany):
 
 
 def sign_in(sources: Sources, *, email: str, password: str, address: str, user_agent: str = "") -> str:
-    """Open a session and give its opaque id. Every failure reads and costs the same (``SignInRefused``)."""
+    """Open a session and give its opaque id. Every failure reads and costs the same (``SignInRefused``).
+
+    Somebody with a second factor gets no session here: ``CodeWanted`` carries the ticket for ``enter_code``.
+    """
     if not sources.settings.passwords:
         raise SignInRefused("Passwords are switched off here.", next_step="Sign in with your company account.")
     email = email[:LONGEST_EMAIL]  # before it is counted and before it is looked up: both must mean the same person
@@ -57,9 +74,42 @@ def sign_in(sources: Sources, *, email: str, password: str, address: str, user_a
             "E-mail or password is wrong, or there were too many attempts.", next_step="Try again in a while."
         )
     _strengthen(sources, person, password)
+    if person.second_factor:
+        raise CodeWanted(_half_done(sources, person))
     return open_session(
         sources, person, method="password", address=address, user_agent=user_agent, forgiven=(both.key,)
     )
+
+
+def enter_code(sources: Sources, *, ticket: str, code: str, address: str, user_agent: str = "") -> str:
+    """Finish a sign-in with a code, and give the session's opaque id.
+
+    Raises ``TicketOver`` where the password must be typed again, ``SignInRefused`` for a wrong code. Codes are counted
+    by account wherever they are tried from: whoever tries them knows the password already.
+    """
+    at, kept = sources.clock(), hash_of(ticket[:100])
+    with sources.store.read() as session:
+        found = tickets.usable(session, kept, HALF_DONE, at)
+        person = people.by_id(session, found.person_id) if found is not None and found.person_id else None
+    if person is None or not person.active:
+        raise TicketOver("This took too long.", next_step="Sign in once more.")
+    counts = (sign_in_limits.of_code(person.email), sign_in_limits.of_address(address))
+    with sources.store.read() as session:
+        waiting = any(sign_in_limits.wait(session, count, at) > 0 for count in counts)
+    right = False
+    if not waiting:
+        with sources.store.begin() as session:
+            open_ = tickets.usable(session, kept, HALF_DONE, at)
+            right = open_ is not None and codes.use(session, sources, person_of(session, person.id), code)
+            right = right and tickets.take(session, kept, HALF_DONE, at)
+    if not right:
+        failed(sources, person.email, counts, at=at, waiting=waiting, reason="Wrong code.")
+        raise SignInRefused("The code is wrong, or there were too many attempts.", next_step="Try again in a while.")
+    both = sign_in_limits.of_both(person.email, address)
+    return open_session(
+        sources, person, method="password+code", address=address, user_agent=user_agent,
+        forgiven=(both.key, counts[0].key),
+    )  # fmt: skip
 
 
 def open_session(
@@ -82,6 +132,8 @@ def open_session(
         found = people.by_id(session, person.id)
         if found is None or not found.active:
             raise SignInRefused("This account is disabled.", next_step="Ask an administrator.")
+        if method.startswith("password") and found.password_hash != person.password_hash:
+            raise SignInRefused("The password was changed a moment ago.", next_step="Sign in with the new one.")
         for key in forgiven:
             sessions.forgive(session, key)
         sessions.add(
@@ -112,13 +164,21 @@ def sign_out(sources: Sources, viewer: Viewer) -> None:
 
 
 def forget_failures(sources: Sources) -> None:
-    """Drop counts of failed sign-ins that say nothing any more."""
+    """Drop counts of failed sign-ins and tickets that say nothing any more."""
     with sources.store.begin() as session:
         sign_in_limits.forget(session, sources.clock())
+        tickets.forget(session, sources.clock() - timedelta(days=1))
 
 
 def failed(
-    sources: Sources, email: str, counts: tuple[Count, ...], *, at: datetime, waiting: bool, act: str = "sign_in"
+    sources: Sources,
+    email: str,
+    counts: tuple[Count, ...],
+    *,
+    at: datetime,
+    waiting: bool,
+    act: str = "sign_in",
+    reason: str = "Wrong e-mail or password, or the account is disabled.",
 ) -> None:
     """Count a failure and make the next attempt wait; repeated ones during the wait stand in the log once a minute."""
     who = email.strip().lower()
@@ -127,8 +187,17 @@ def failed(
             sign_in_limits.failed(session, count, at)
         if waiting and audit_log.recent(session, person=who, act=act, resource="", since=at - SAME_REFUSAL):
             return
-        reason = "Too many attempts." if waiting else "Wrong e-mail or password, or the account is disabled."
-        audit_log.record(session, at=at, person_id=None, person=who, act=act, allowed=False, reason=reason)
+        said = "Too many attempts." if waiting else reason
+        audit_log.record(session, at=at, person_id=None, person=who, act=act, allowed=False, reason=said)
+
+
+def _half_done(sources: Sources, person: Person) -> str:
+    """A ticket for somebody whose password was right and whose code is still to come."""
+    ticket, at = secrets.token_urlsafe(32), sources.clock()
+    with sources.store.begin() as session:
+        ends = at + HALF_DONE_FOR
+        tickets.add(session, id_hash=hash_of(ticket), kind=HALF_DONE, person_id=person.id, at=at, ends_at=ends)
+    return ticket
 
 
 def _strengthen(sources: Sources, person: Person, password: str) -> None:
@@ -138,4 +207,4 @@ def _strengthen(sources: Sources, person: Person, password: str) -> None:
         with sources.store.begin() as session:
             found = people.by_id(session, person.id)
             if found is not None:
-                found.password_hash = made
+                found.password_hash = person.password_hash = made

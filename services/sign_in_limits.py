@@ -44,6 +44,11 @@ def of_account(email: str) -> Count:
     return Count(_key(f"{email.strip().lower()}|"), free=50)
 
 
+def of_code(email: str) -> Count:
+    """Of the codes of an account, whatever the address: only who knows the password gets as far."""
+    return Count(_key(f"{email.strip().lower()}|code"), free=5)
+
+
 def wait(session: Session, count: Count, at: datetime) -> float:
     """Seconds until the next attempt counts, 0 where there is no wait; a clock set back keeps nobody out for long."""
     known = sessions.failure(session, count.key)

@@ -142,9 +142,6 @@ CASES: Mapping[str, str] = {
     "U-10": "What monitoring doors tell a stranger",
 }
 NOT_YET: Mapping[str, str] = {
-    "A-14": "there are no links for a new password yet: an administrator gives a one-time password",
-    "A-17": "there is no second factor yet",
-    "A-20": "there is no step-up yet",
     "G-10": "there are no saved or shared views yet",
     "G-13": "models are promoted in the registry, not in Lakelight",
     "R-08": "small cells are not suppressed yet",
@@ -158,7 +155,7 @@ NOT_YET: Mapping[str, str] = {
 """Cases without a test, with the reason."""
 REMARKS: Mapping[str, str] = {
     "A-16": "what a provider says is checked; nobody can sign in by one yet",
-    "A-15": "an administrator still sees the one-time password; a link that they do not see is to come",
+    "A-20": "models are promoted in the registry, not in Lakelight: a promotion asks nobody here",
     "E-01": "the files are not opened in a spreadsheet here; XLSX does not exist yet",
     "E-05": "no digest of the file is kept",
     "G-09": "jobs, sessions and rows; there are no saved views, annotations or scenarios yet",

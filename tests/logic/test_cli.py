@@ -153,20 +153,20 @@ def test_a_second_build_is_refused(run: Run, tmp_path: Path):
     assert code == 1 and err.startswith("The demo is being built by another process.")
 
 
-def test_people_are_added_listed_disabled_and_given_passwords(run: Run):
+def test_people_are_added_listed_disabled_and_given_links(run: Run):
     email = "berta@baeckerei.ch"
     code, out, _ = run(
         "user", "add", email, "--name", "Berta", "--role", "aussendienst", "--attribute", "tour=Nord/See"
     )
-    assert code == 0 and f"{email} may sign in with the one-time password " in out
+    assert code == 0 and f"{email} chooses a password here, once, in the next three days: http://" in out
     assert "Berta" in run("user", "list")[1] and "Nord/See" in run("user", "list")[1]
     assert run("user", "disable", email)[:2] == (0, f"{email} is disabled.\n")
     assert run("user", "list")[1].rstrip().endswith("disabled")
     assert run("user", "enable", email)[0] == 0
     first, second = (run("user", "password", email)[1].split()[-1] for _ in range(2))
-    assert first != second
+    assert first != second and "/welcome/" in first
     events = run("audit")[1]
-    assert "operator" in events and "person.disable" in events and first not in events
+    assert "operator" in events and "person.disable" in events and first.rpartition("/")[2] not in events
 
 
 @pytest.mark.parametrize(

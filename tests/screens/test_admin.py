@@ -13,7 +13,7 @@ from data import audit_log
 from data import jobs as job_log
 from data import people as people_table
 from data.tables import SignInSession
-from services import jobs, people
+from services import jobs, links, people
 from services import sign_in as way_in
 from tests.bakery import build
 from tests.house import PASSWORD, House, email_of, texts
@@ -197,18 +197,19 @@ def test_a_running_job_shows_its_step_and_a_finished_one_its_whole_message(house
 # ── people ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_somebody_is_added_and_the_password_is_shown_once(house):
+def test_somebody_is_added_and_the_link_is_shown_once(house):
     client = house.sign_in(ADMIN)
     said, _ = press(
         house, client, "add", of="new", fields={"name": "Neu", "email": "neu@people.example", "role": "aussendienst"},
         attributes={"tour": ["Nord/See"]},
     )  # fmt: skip
-    assert "Neu is added. One-time password:" in said
-    password = next(w for w in said.split() if len(w) == 20)
-    assert way_in.sign_in(house.sources, email="neu@people.example", password=password, address="x")
+    assert "Neu is added. They choose their password here:" in said
+    link = next(w for w in said.split() if "/welcome/" in w)
+    assert link.startswith("http://127.0.0.1:8050/welcome/"), "by the settings, not by the request"
+    assert links.opened(house.sources, link.rpartition("/")[2]).email == "neu@people.example"
     number = next(p.id for p in people.list_people(house.viewer(ADMIN), house.sources) if p.name == "Neu")
     for address in ("/admin/people", f"/admin/people?person={number}", "/admin/audit"):
-        assert password not in house.words(client, address)
+        assert link.rpartition("/")[2] not in house.words(client, address)
 
 
 def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(house):
@@ -234,7 +235,6 @@ def test_a_role_is_changed_and_the_list_follows(house):
     [
         ("disable", "Disabled, and signed out everywhere."),
         ("sign_out", "Signed out: 1 session ended."),
-        ("password", "A one-time password for aussendienst:"),
     ],
 )
 def test_each_act_on_somebody_says_what_it_did_and_ends_their_session(house, act, said):
@@ -244,7 +244,7 @@ def test_each_act_on_somebody_says_what_it_did_and_ends_their_session(house, act
     assert other.document("/account").status_code == 302
 
 
-@pytest.mark.parametrize("act", ["disable", "sign_out", "password", "save"])
+@pytest.mark.parametrize("act", ["disable", "sign_out", "link", "factor", "save"])
 def test_nobody_acts_on_their_own_account_here(house, act):
     client = house.sign_in(ADMIN)
     fields = {"name": "x", "role": "leitung"}
@@ -258,7 +258,7 @@ def test_nobody_acts_on_their_own_account_here(house, act):
 @pytest.mark.parametrize("of", ["", "new", "0", "-1", "99999", "abc", "1 or 1=1", "9" * 400, "²"])
 def test_a_forged_person_is_a_sentence(house, of):
     client = house.sign_in(ADMIN)
-    for act in ("save", "disable", "password", "sign_out", "no-such-act"):
+    for act in ("save", "disable", "link", "factor", "sign_out", "no-such-act"):
         words, status = press(house, client, act, of=of, fields={"name": "x", "role": "leitung"})
         assert status == 200
         assert "There is no such" in words, (act, of, words)

@@ -21,6 +21,7 @@ from services import people as people_service
 from services import sign_in as sign_in_service
 from services.errors import Forbidden, InvalidField, InvalidQuery
 from services.oidc_provider import IdentityProvider
+from services.operator import operator
 from services.sign_in import SignInRefused
 from tests import identity_provider
 from tests.house import PASSWORD as HOUSE_PASSWORD
@@ -284,7 +285,7 @@ def test_nobody_gives_a_password_to_who_comes_from_the_provider_nor_edits_what_i
     sign_in(house, "clara")
     person, admin = person_at(house, provider.issuer, "clara"), house.viewer("hauswart")
     with pytest.raises(InvalidQuery, match="identity provider"):
-        people_service.new_password(admin, house.sources, person.id)
+        people_service.new_link(operator(), house.sources, person.id)
     form = people_service.form(admin, house.sources, person.id)
     assert form.line.provided and form.fixed >= {"name", "role", "tour"}
     with pytest.raises(InvalidField, match="identity provider"):

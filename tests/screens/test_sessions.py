@@ -144,7 +144,7 @@ def test_first_requests_side_by_side_open_the_sources_once(own, monkeypatch):
         time.sleep(0.2)
         return own.sources
 
-    monkeypatch.setattr(app, "open_sources", slowly)
+    monkeypatch.setattr(app.policy_versions, "start", slowly)
     server = app.create_app(own.sources.settings).server
     with ThreadPoolExecutor(8) as people_:
         list(people_.map(lambda _: server.test_client().get("/readyz"), range(8)))
