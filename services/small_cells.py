@@ -102,11 +102,6 @@ def unknown(text: str) -> Told:
     return Told(None, text)
 
 
-def told_last(counts: Sequence[Told]) -> list[Told]:
-    """Counts from the largest down, withheld ones last: their place in the order tells nothing either."""
-    return sorted(counts, key=lambda c: (c.value is None, -(c.value or 0), c.text))
-
-
 def withheld(
     counts: Mapping[str, int],
     sums: Sequence[Balance],

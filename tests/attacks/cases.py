@@ -144,17 +144,14 @@ CASES: Mapping[str, str] = {
 NOT_YET: Mapping[str, str] = {
     "G-10": "there are no saved or shared views yet",
     "G-13": "models are promoted in the registry, not in Lakelight",
-    "R-08": "small cells are not suppressed yet",
     "R-12": "the app database is SQLite; PostgreSQL is not supported yet",
     "R-13": "the app database is SQLite; PostgreSQL is not supported yet",
     "X-04": "there are no saved views yet; the page declares every column itself",
     "E-06": "nothing can be uploaded",
     "M-12": "no bill of materials is made; every library is pinned with its hashes",
-    "U-09": "a person cannot be erased yet, only disabled",
 }
 """Cases without a test, with the reason."""
 REMARKS: Mapping[str, str] = {
-    "A-16": "what a provider says is checked; nobody can sign in by one yet",
     "A-20": "models are promoted in the registry, not in Lakelight: a promotion asks nobody here",
     "E-01": "the files are not opened in a spreadsheet here; XLSX does not exist yet",
     "E-05": "no digest of the file is kept",
@@ -162,13 +159,14 @@ REMARKS: Mapping[str, str] = {
     "K-01": "the exit code is 1",
     "K-05": "files with secrets only; the rest follows the mask of whoever starts it, and nobody is warned of it",
     "M-03": "registered files are checked by digest, path and link; manifests are not signed",
-    "M-08": "there is no door that takes an address from a browser; resolved addresses are not pinned",
+    "M-08": "there is no door that takes an address from a browser",
     "M-13": "an own pattern search, not the history",
     "Q-01": "SQLite and DuckDB; there is no `/api/v1` yet",
     "Q-07": "connections that say nothing; slow senders need a proxy that reads whole requests "
     "(docs/how-to/go-to-production.md)",
     "Q-10": "callbacks; there is no `/api/v1` and so no OpenAPI yet",
     "U-06": "what somebody searches for stands in the database as the question of a list",
+    "U-09": "what an erased person took away keeps its line until the days of its class are over",
     "U-10": "there is no `/metrics` yet",
 }
 """Cases with tests that leave a part open, with the part."""

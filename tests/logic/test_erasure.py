@@ -18,6 +18,7 @@ from services.errors import Forbidden, InvalidField, InvalidQuery
 from services.operator import operator
 from tests.house import House, email_of
 
+pytestmark = pytest.mark.attack("U-09")
 ADMIN, GONE = "hauswart", "aussendienst"
 EMAIL = email_of(GONE)
 

@@ -15,6 +15,7 @@ from services.sources import Sources
 from tests.bakery.build import HOUSES, TOURS, houses
 from tests.house import House
 
+pytestmark = pytest.mark.attack("R-08")
 KEYS = tuple(houses().kennung)
 
 

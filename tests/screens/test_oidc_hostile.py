@@ -22,6 +22,8 @@ from tests.hostile_provider import HostileProvider
 from tests.house import House
 from tests.screens.test_oidc import begin, events, house_with, said
 
+pytestmark = pytest.mark.attack("A-16")
+
 
 @pytest.fixture(scope="module")
 def liar() -> Iterator[HostileProvider]:
@@ -242,6 +244,7 @@ def test_what_nobody_can_say_of_the_proof_is_not_made_up(house, liar):
 # ── the network: M-08 ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.attack("M-08")
 @pytest.mark.parametrize(
     ("name", "address"),
     [
@@ -275,6 +278,7 @@ def redirects(to: str) -> Any:
     return lambda _: answer
 
 
+@pytest.mark.attack("M-08")
 @pytest.mark.parametrize("what", ["metadata", "keys", "token", "userinfo"])
 def test_a_redirect_is_followed_nowhere(house, liar, what):
     liar.claims["groups"] = None if what == "userinfo" else ["chefs"]
@@ -287,6 +291,7 @@ def test_a_redirect_is_followed_nowhere(house, liar, what):
     assert client.document("/kpis").status_code == 302
 
 
+@pytest.mark.attack("M-08")
 def test_an_endless_answer_is_given_up(house, liar):
     def endless(asked: Any) -> None:
         asked.send_response(200)
@@ -301,6 +306,7 @@ def test_an_endless_answer_is_given_up(house, liar):
     assert house.client().get("/sign-in/oidc").status_code == 503
 
 
+@pytest.mark.attack("M-08")
 def test_an_answer_that_drips_is_given_up(house, liar, monkeypatch):
     from services import oidc_provider
 
@@ -352,6 +358,7 @@ def test_metadata_and_keys_are_asked_for_once_an_hour(house, liar):
     assert liar.asked.count("/.well-known/openid-configuration") == 1 and liar.asked.count("/keys") == 1
 
 
+@pytest.mark.attack("M-08")
 def test_a_provider_elsewhere_may_not_lead_to_this_machine():
     from services.oidc_provider import may_reach
 
@@ -364,6 +371,7 @@ def test_a_provider_elsewhere_may_not_lead_to_this_machine():
     assert may_reach("127.0.0.1", loopback=True) and not may_reach("169.254.169.254", loopback=True)
 
 
+@pytest.mark.attack("M-08")
 def test_a_name_that_leads_to_this_machine_is_given_up_before_anything_is_sent(liar):
     """DNS rebinding: the address is looked at where the connection came out, whatever the name said before."""
     from services.oidc_provider import Down, IdentityProvider

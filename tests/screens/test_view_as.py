@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from data.tables import AuditEvent, Person
-from services import access, leads, live_sessions, own_account, people
+from services import access, leads, live_sessions, own_account, people, view_as
+from services.errors import InvalidQuery
 from services.lead_query import LeadQuery
 from tests.house import Browser, House, email_of, texts
 
@@ -135,6 +136,13 @@ def test_oneself_and_the_disabled_are_refused_in_a_sentence(own_bakery, who, sen
     client = own_bakery.sign_in(ADMIN)
     answer = look(own_bakery, client, who)
     assert answer.status_code == 400 and answer.get_json()["error"] == sentence
+
+
+def test_who_cannot_look_as_somebody_is_told_what_to_do(own_bakery):
+    admin = own_bakery.viewer(ADMIN)
+    with pytest.raises(InvalidQuery) as refused:
+        view_as.start(admin, own_bakery.sources, admin.person_id)
+    assert refused.value.next_step == "Choose somebody else."
 
 
 @pytest.mark.parametrize("number", ["0", "999999", "99999999999999999999"])
