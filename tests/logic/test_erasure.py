@@ -137,7 +137,7 @@ def test_an_erased_person_stays_erased(house: House):
     sources.clock.move(timedelta(days=1))
     acts = (
         lambda: people_service.set_active(admin, sources, number, True),
-        lambda: people_service.new_password(admin, sources, number),
+        lambda: people_service.new_link(operator(), sources, number),
         lambda: people_service.change_person(admin, sources, number, name="x", role="leitung", attributes={}),
         lambda: erasure.erase(admin, sources, number, f"erased-{number}@invalid"),
     )
