@@ -50,6 +50,8 @@ ROUTER_SHAPE = (("_pages_location", "pathname"), ("_pages_location", "search"))
 DASH_ROUTES = ("/_dash-", "/_reload-hash", "/_favicon.ico", "/assets/")
 """Dash's own routes: those that are not public need a signed-in person, and rings two and three do the rest."""
 SIGNED_IN_ROUTES = frozenset({"/", "/<path:path>", "/sign-out"})
+ACTS = frozenset({"/leads.csv", "/admin/evidence.zip", "/sign-in/oidc"})
+"""Addresses whose mere opening is an act: no other site may have them opened in somebody's name."""
 JOB_KEYS = ("oldJob", "cacheKey", "job", "cancelJob")
 
 
@@ -92,7 +94,7 @@ def before_dash(server: Flask, screen_of: Any) -> None:
         g.request_id, g.nonce = secrets.token_hex(8), secrets.token_urlsafe(18)
         if not request.host:  # asking raises where the name is none of ours, ahead of every redirect
             return _refused(400, "host")
-        if request.method not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(request):
+        if (request.method not in ("GET", "HEAD", "OPTIONS") or request.path in ACTS) and _from_elsewhere(request):
             return _refused(403, "cross_site")
         path = request.path
         if path in PUBLIC_PATHS or _is_code(request) or _is_link(request):

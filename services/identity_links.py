@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from data import identities, people, sessions, tickets
-from services import audit
+from services import audit, step_up
 from services.access import Viewer, require
 from services.accounts import person_of
 from services.errors import InvalidQuery
@@ -52,10 +52,14 @@ def asked(session: Session, sources: Sources, person_id: int) -> LinkAsked | Non
 
 
 def link(viewer: Viewer, sources: Sources, person_id: int, key: str) -> None:
-    """Say that a person here is who asked for it at the provider: from now on they come in through it alone."""
+    """Say that a person here is who asked for it at the provider: from now on they come in through it alone.
+
+    It is a way into another person's account, so it needs a fresh proof of who says it.
+    """
     require(viewer, "people:manage")
     if person_id == viewer.person_id:
         raise InvalidQuery("Nobody links their own account.", next_step="Ask another administrator.")
+    step_up.require_fresh(viewer, sources)
     at = sources.clock()
     with sources.store.begin() as session:
         person = person_of(session, person_id)

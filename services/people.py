@@ -115,8 +115,12 @@ def form(viewer: Viewer, sources: Sources, person_id: int = 0) -> PersonForm:
 def add_person(
     viewer: Viewer, sources: Sources, *, email: str, name: str, role: str, attributes: Mapping[str, list[str]]
 ) -> str:
-    """Add a person and give the link where they choose their password, to be handed over; only its hash is kept."""
+    """Add a person and give the link where they choose their password, to be handed over; only its hash is kept.
+
+    It is a way in, so it needs a fresh proof of who asks: a screen that was left open makes nobody an administrator.
+    """
     require(viewer, "people:manage")
+    step_up.require_fresh(viewer, sources)
     return accounts.create(
         sources, email=email, name=name, role=role, attributes=_tidy(attributes), by=viewer, link=True
     )

@@ -291,7 +291,7 @@ def test_the_current_password_cannot_be_guessed_at_an_open_screen(house):
 
 @pytest.mark.attack("A-15")
 def test_somebody_new_chooses_their_password_by_the_link(house):
-    admin = house.viewer(ADMIN)
+    admin = in_session(house)
     link = people.add_person(
         admin, house.sources, email=" Neu@People.Example ", name=" Neu ", role="aussendienst",
         attributes={"tour": ["Süd & Tal", "Süd & Tal"]},
@@ -344,7 +344,7 @@ def test_a_one_time_password_of_before_opens_the_account_page_alone(house):
 def test_a_person_who_cannot_be_is_refused_beside_the_field(house, said, field, sentence):
     good = {"email": "neu@people.example", "name": "Neu", "role": "leitung", "attributes": {}}
     with pytest.raises(InvalidField, match=sentence) as wrong:
-        people.add_person(house.viewer(ADMIN), house.sources, **{**good, **said})
+        people.add_person(in_session(house), house.sources, **{**good, **said})
     assert wrong.value.field == field
 
 
@@ -365,7 +365,7 @@ def test_nobody_changes_their_own_role_or_rows_or_disables_themselves(house):
 @pytest.mark.attack("G-12")
 def test_the_last_administrator_stays(house):
     """Also where two administrators remove each other at the same moment."""
-    admin = house.viewer(ADMIN)
+    admin = in_session(house)
     people.add_person(admin, house.sources, email="b@people.example", name="B", role=ADMIN, attributes={})
     first, second = id_of(house, ADMIN), _id(house, "b@people.example")
     both = [(first, _as(house, second)), (second, _as(house, first))]

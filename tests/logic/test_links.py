@@ -147,7 +147,7 @@ def test_a_link_of_somebody_disabled_does_not_work(house):
 
 def test_who_never_chose_a_password_gets_another_activation_and_the_first_ends(house):
     first = people.add_person(
-        house.viewer(ADMIN), house.sources, email="neu@people.example", name="Neu", role=ADMIN, attributes={}
+        in_session(house), house.sources, email="neu@people.example", name="Neu", role=ADMIN, attributes={}
     )
     number = next(p.id for p in people.list_people(house.viewer(ADMIN), house.sources) if p.name == "Neu")
     again, kind = people.new_link(operator(), house.sources, number)

@@ -10,14 +10,14 @@ import pytest
 
 from data import people as people_table
 from data import sessions
-from services import exports, live_sessions, step_up
+from services import exports, identity_links, live_sessions, people, step_up
 from services import sign_in as way_in
 from services.errors import Forbidden, InvalidField
 from services.lead_query import LeadQuery
 from services.operator import operator
 from services.step_up import ProofNeeded
 from tests.house import PASSWORD, House, email_of
-from tests.logic.test_accounts import SELLER, events, house, in_session
+from tests.logic.test_accounts import ADMIN, SELLER, events, house, id_of, in_session
 from tests.logic.test_second_factor import code, enrolled, in_code_session
 
 __all__ = ["house"]
@@ -145,3 +145,14 @@ def test_a_large_file_needs_a_fresh_proof_and_a_small_one_does_not(house):
     assert len(events(house, "leads.export")) == before, "nothing was taken and nothing counted"
     step_up.confirm(viewer, above, password=PASSWORD)
     assert "".join(exports.lead_csv(viewer, above, LIST).chunks)
+
+
+@pytest.mark.attack("A-20")
+def test_a_screen_that_was_left_open_lets_nobody_new_in(house):
+    """Else it would make an administrator of anybody, and of them every proof that it lacks itself."""
+    admin = late(house, ADMIN)
+    with pytest.raises(ProofNeeded):
+        people.add_person(admin, house.sources, email="evil@x.example", name="E", role=ADMIN, attributes={})
+    with pytest.raises(ProofNeeded):
+        identity_links.link(admin, house.sources, id_of(house, SELLER), "x" * 12)
+    assert events(house, "person.add")[0].person != admin.email

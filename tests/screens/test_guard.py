@@ -489,3 +489,16 @@ def test_https_marks_the_cookie_secure_and_binds_it_to_the_host(house):
     answer = server.test_client().get("/sign-in")
     assert "max-age=" in answer.headers["Strict-Transport-Security"]
     assert "Secure" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.attack("X-08")
+@pytest.mark.parametrize("address", ["/leads.csv?list=kuendigung", "/admin/evidence.zip", "/sign-in/oidc"])
+@pytest.mark.parametrize(
+    "said", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
+)
+def test_no_other_site_has_something_taken_in_ones_name(own_bakery, address, said):
+    """Opening these is an act, and browsers send the session along when another site leads there."""
+    client = own_bakery.sign_in("aussendienst")
+    answer = client.get(address, headers=said)
+    assert (answer.status_code, answer.get_json()) == (403, {"error": "cross_site"})
+    assert client.get("/leads.csv?list=kuendigung", headers={"Sec-Fetch-Site": "same-origin"}).status_code != 403

@@ -27,6 +27,7 @@ from tests import identity_provider
 from tests.house import PASSWORD as HOUSE_PASSWORD
 from tests.house import Clock, House, email_of
 from tests.identity_provider import CLIENT, PASSWORD, SECRET, RunningProvider
+from tests.logic.test_accounts import in_session
 
 LOCAL_PASSWORD = "a password of their own here"
 GROUPS = {"leitung": ("chefs",), "aussendienst": ("fahrer",)}
@@ -252,7 +253,7 @@ def test_an_account_with_the_same_address_is_never_taken_over_silently(house, pr
 def test_an_administrator_may_link_the_two_and_then_there_is_one_way_in(house, provider):
     there = local(house, "clara@bakery.example")
     sign_in(house, "clara")
-    admin = house.viewer("hauswart")
+    admin = in_session(house, "hauswart")
     asked = people_service.form(admin, house.sources, there.id).asked
     assert asked is not None and (asked.name, asked.subject) == ("Clara Chef", "clara")
     with pytest.raises(Forbidden):
