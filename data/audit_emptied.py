@@ -4,8 +4,8 @@ The event stays in its place with what it is about at heart (when, which person'
 with the hash of what it said. Two acts account for emptied events, and are themselves never emptied:
 
 * ``audit.retain``: events of ``acts`` from before the day ``before`` (UTC), at least ``LEAST_DAYS`` before the act;
-* ``person.erase``: events of the person with number ``person`` except those of the acts ``kept``, and the events
-  ``about`` that person by id.
+* ``person.erase``: events of the person with number ``person``, and the events ``about`` that person by id; neither
+  those of the acts ``kept``, nor what was taken away, nor the history of the models.
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from data import model_log
 from data.tables import AuditEvent, AuditSeal
 
 RETAIN, ERASE = "audit.retain", "person.erase"
+NEVER = frozenset({RETAIN, ERASE, *model_log.ACTS})
+"""Never emptied: what accounts for emptied events, and the history of the models."""
+TAKING = frozenset({"file.take", "leads.export", "evidence.take"})
+"""What left the house: no erasure accounts for these, whatever it says; only the days of their class do."""
 LEAST_DAYS = 30
 """No class of events is kept for less; ``AccessFile.retention`` refuses fewer."""
 UNSEALED = math.inf
@@ -40,26 +45,24 @@ class Accounts:
 
     over: dict[str, tuple[datetime, float]]
     people: dict[int, Erased]
-    about: dict[int, float]
+    about: dict[int, Erased]
 
     def cover(self, event: AuditEvent, position: int) -> bool:
         """Does an event later than this place say that this one was emptied?"""
-        if event.act in (RETAIN, ERASE):
+        if event.act in NEVER:
             return False
         cut, place = self.over.get(event.act, (None, 0.0))
         if cut is not None and event.at < cut and place > position:
             return True
-        erased = self.people.get(event.person_id or 0)
-        if erased and erased.position > position and event.act not in erased.kept:
-            return True
-        return self.about.get(event.id, 0) > position
+        named = (self.people.get(event.person_id or 0), self.about.get(event.id))
+        return any(e.position > position and event.act not in e.kept | TAKING for e in named if e)
 
 
 def accounts(session: Session) -> Accounts:
     """What the log says of emptied events. An event that the worker is about to seal counts as the last one."""
     over: dict[str, tuple[datetime, float]] = {}
     people: dict[int, Erased] = {}
-    about: dict[int, float] = {}
+    about: dict[int, Erased] = {}
     wanted = (
         select(AuditEvent, AuditSeal.position)
         .outerjoin(AuditSeal, AuditSeal.event_id == AuditEvent.id)
@@ -72,8 +75,8 @@ def accounts(session: Session) -> Accounts:
         if event.act == RETAIN:
             over = _later(over, _cut_off(said.get("before"), event.at), place, _list(said.get("acts")))
         elif isinstance(said.get("person"), int):
-            people[said["person"]] = Erased(place, frozenset(map(str, _list(said.get("kept")))))
-            about |= {one: place for one in _list(said.get("about")) if isinstance(one, int)}
+            erased = people[said["person"]] = Erased(place, frozenset(map(str, _list(said.get("kept")))))
+            about |= {one: erased for one in _list(said.get("about")) if isinstance(one, int)}
     return Accounts(over, people, about)
 
 

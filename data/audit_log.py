@@ -135,7 +135,7 @@ def naming(session: Session, person_id: int, email: str) -> tuple[list[AuditEven
             detail.contains(email, autoescape=True),
         ),
     )
-    whole = re.compile(rf"(?<![\w.+-]){re.escape(email)}(?![\w-])")
+    whole = re.compile(rf"(?<![\w.+-]){re.escape(email)}(?![\w-]|\.\w)")
     found = [
         event
         for event in session.scalars(wanted.order_by(AuditEvent.id))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 
-from data import audit_emptied, audit_log, model_log
+from data import audit_emptied, audit_log
 from data.definitions import EventClass
 from services import audit
 from services.sources import Sources
@@ -71,8 +71,7 @@ CLASS_WORDS: Mapping[EventClass, str] = {
     "people": "Changing people and the policy",
     "work": "Publishing, admitting and scoring",
 }
-NEVER = frozenset({audit_emptied.RETAIN, audit_emptied.ERASE, *model_log.ACTS})
-"""Never over: what accounts for emptied events, and the history of the models."""
+NEVER = audit_emptied.NEVER
 AT_ONCE = 1_000
 
 

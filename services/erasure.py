@@ -36,7 +36,7 @@ class Erased:
         """The outcome for whoever asked."""
         said = [f"Erased. They are {self.name} from now on; {self.emptied:,} events of the log were emptied."]
         if self.kept:
-            said.append(f"{self.kept:,} of what they took away stay until the time of such events is over.")
+            said.append(f"{self.kept:,} of what was taken away, or of the models' history, stay for their time.")
         if self.older:
             said.append(f"{self.older:,} from before events could be emptied stay as they are.")
         return " ".join(said)
@@ -74,8 +74,9 @@ def _empty(session: Session, sources: Sources, viewer: Viewer, person: Person) -
     """Empty the person's events and those about them, and write the one that accounts for it, which names nobody."""
     kept = audit_retention.acts_of("taking")
     found, older = audit_log.naming(session, person.id, person.email)
-    own = [e for e in found if e.person_id == person.id and e.act not in kept]
-    about = [e for e in found if e.person_id != person.id]
+    going = [e for e in found if e.act not in audit_emptied.NEVER.union(kept)]
+    own = [e for e in going if e.person_id == person.id]
+    about = [e for e in going if e.person_id != person.id]
     detail = {"person": person.id, "about": [e.id for e in about], "kept": kept}
     audit_log.record(
         session,

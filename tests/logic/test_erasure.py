@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from data import audit_log, people
+from data import audit_chain, audit_emptied, audit_log, people
 from data.tables import AccessReview, AuditEvent, Identity, Person, SignInSession, Ticket
-from services import audit, audit_seals, erasure
+from services import audit, audit_retention, audit_seals, erasure
 from services import people as people_service
 from services.access import Viewer
 from services.errors import Forbidden, InvalidField, InvalidQuery
@@ -107,6 +107,55 @@ def test_an_attacker_cannot_empty_what_the_erasure_left(house: House):
         event.person, event.resource, event.detail, event.salt = f"erased-{number}", "", {}, ""
         event.emptied_at = house.sources.clock()
     assert f"Event {event.id} was emptied" in audit_seals.verify(operator(), house.sources).problem
+
+
+def test_other_peoples_events_stay_where_an_address_only_begins_alike_or_what_they_say_is_never_emptied(house: House):
+    number, sources = id_of(house), house.sources
+    said = {
+        "x@firma.de": ("page.open", "x@firma.de"),
+        "a longer name": ("page.open", "x@firma.de.example"),
+        "another local part": ("page.open", "jo.x@firma.de"),
+        "a country more": ("policy.why", "x@firma.de-sued.ch"),
+        "an export": ("leads.export", "list?q=x@firma.de"),
+        "a file": ("file.take", "x@firma.de"),
+        "a decision": ("model.admit", "x@firma.de"),
+        "the end of a sentence": ("page.open", "of x@firma.de."),
+    }
+    with sources.store.begin() as session:
+        session.get(Person, number).email = "x@firma.de"
+        for act, resource in said.values():
+            audit_log.record(session, at=sources.clock(), person_id=1, person="b@c.ch", act=act, resource=resource)
+        session.flush()
+        first = session.scalars(select(AuditEvent.id).order_by(AuditEvent.id.desc())).first() - len(said) + 1
+    audit_seals.seal(sources)
+    erasure.erase(house.viewer(ADMIN), sources, number, "x@firma.de")
+    audit_seals.seal(sources)
+    with sources.store.read() as session:
+        emptied = [e for e, name in enumerate(said, first) if session.get(AuditEvent, e).emptied_at is not None]
+    assert emptied == [first, first + 7]
+    assert audit_seals.verify(operator(), sources).problem == ""
+
+
+@pytest.mark.parametrize("act", ["leads.export", "file.take", "evidence.take", "model.admit"])
+@pytest.mark.parametrize("about", [True, False], ids=["about them", "of theirs"])
+def test_a_forged_erasure_accounts_for_no_taking_and_no_decision(house: House, act: str, about: bool):
+    sources, number = house.sources, id_of(house)
+    with sources.store.begin() as session:
+        audit_log.record(session, at=sources.clock(), person_id=number, person=EMAIL, act=act, resource="thing")
+        session.flush()
+        event = session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc())).first()
+    audit_seals.seal(sources)
+    with sources.store.begin() as session:
+        said = {"person": 0 if about else number, "about": [event.id] if about else [], "kept": []}
+        audit_log.record(session, at=sources.clock(), person_id=1, person="", act="person.erase", detail=said)
+        mine = session.get(AuditEvent, event.id)
+        audit_emptied.empty(mine, audit_chain.content_hash(mine), sources.clock())
+    audit_seals.seal(sources)
+    assert f"Event {event.id} was emptied" in audit_seals.verify(operator(), sources).problem
+
+
+def test_what_an_erasure_never_takes_is_the_class_of_taking():
+    assert sorted(audit_emptied.TAKING) == audit_retention.acts_of("taking")
 
 
 def test_an_event_of_an_older_lakelight_is_counted_and_left(house: House):
