@@ -93,10 +93,10 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
         raise InvalidField("new", "The password of a demo account cannot be changed.")
     if waiting:
         raise InvalidField("current", "There were too many attempts. Try again in a few minutes.")
-    passwords.check(sources, person, current=current, new=new, again=again)
     if not passwords.verify(person.password_hash, current):
         sign_in.failed(sources, viewer.email, (count,), at=at, waiting=False, act="password.change")
         raise InvalidField("current", "This is not your current password.")
+    passwords.check(sources, person, current=current, new=new, again=again)
     made = passwords.hashed(new)
     with sources.store.begin() as session:
         sessions.forgive(session, count.key)

@@ -22,6 +22,7 @@ MOST_AT_THE_DOOR = 4
 AT_THE_DOOR = threading.BoundedSemaphore(MOST_AT_THE_DOOR)
 SHORTEST, LONGEST, MOST_BYTES = 12, 1024, 1024
 LOOKED_AT = 72
+STAND_FOR_LETTERS, MOST_THAT_STAND = "@({[<!|$+%", 2
 FEWEST_GUESSES = 1e8
 
 
@@ -84,8 +85,20 @@ def check(sources: Sources, person: Person, *, new: str, again: str, current: st
 
 
 def guesses(password: str, words: tuple[str, ...] = ()) -> float:
-    """About how many guesses find this password for somebody who knows these words, by its first 72 characters."""
-    return float(zxcvbn(password[:LOOKED_AT], list(words), max_length=LOOKED_AT)["guesses"])
+    """About how many guesses find this password for somebody who knows these words, by what is looked at of it."""
+    with _hashing():
+        return float(zxcvbn(looked_at(password), list(words), max_length=LOOKED_AT)["guesses"])
+
+
+def looked_at(password: str) -> str:
+    """What is estimated of a password: its first 72 characters, in which two different signs may stand for letters.
+
+    Every such sign multiplies the spellings that are tried ("p@$$word"), so that seventy random ones would keep a
+    processor for seconds. The third and further ones become signs that stand for nothing, each for its own.
+    """
+    start = password[:LOOKED_AT]
+    signs = dict.fromkeys(sign for sign in start if sign in STAND_FOR_LETTERS)
+    return start.translate({ord(sign): chr(0x2400 + ord(sign)) for sign in list(signs)[MOST_THAT_STAND:]})
 
 
 def words_about(sources: Sources, person: Person) -> tuple[str, ...]:
@@ -103,7 +116,7 @@ def _check_length(password: str) -> None:
 
 @contextmanager
 def _hashing() -> Iterator[None]:
-    """A turn at the hash, two at once. Only a few threads may stand here; the others go on serving everybody else."""
+    """A turn at the hash or the estimate, two at once. Only a few threads may stand here; the others go on serving everybody else."""
     if not AT_THE_DOOR.acquire(blocking=False):
         raise TooMany("Many people are signing in at this moment.", next_step="Try again in a few seconds.")
     try:

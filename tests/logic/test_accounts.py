@@ -277,6 +277,13 @@ def test_any_composition_is_a_password_and_is_taken_as_it_is(house, password):
         refused(house, password=password.strip())
 
 
+@pytest.mark.attack("A-06")
+def test_a_new_password_is_judged_only_for_who_proves_the_current_one(house):
+    viewer = in_session(house)
+    with pytest.raises(InvalidField, match="not your current password"):
+        own_account.change_password(viewer, house.sources, current="guess", new="short", again="short")
+
+
 def test_the_current_password_cannot_be_guessed_at_an_open_screen(house):
     viewer = in_session(house)
     for _ in range(6):

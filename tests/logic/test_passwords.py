@@ -53,6 +53,22 @@ def test_a_word_is_counted_as_known_where_somebody_could_know_it():
     assert passwords.guesses("holtkamp-brotwagen", words) * 100 < passwords.guesses("holtkamp-brotwagen")
 
 
+@pytest.mark.attack("A-06")
+@pytest.mark.parametrize(
+    ("password", "looked_at"),
+    [
+        ("p@$$w0rd 12345", "p@$$w0rd 12345"),
+        ("8263 9174 0462 7718 !", "8263 9174 0462 7718 !"),
+        ("@({[<!|$+%" * 20, "@(\u247b\u245b\u243c\u2421\u247c\u2424\u242b\u2425" * 7 + "@("),
+        ("a!b|c!d|e$f$", "a!b|c!d|e\u2424f\u2424"),
+        ("x" * 1_024, "x" * 72),
+    ],
+)
+def test_the_estimate_looks_at_a_bounded_part(password, looked_at):
+    """Each further sign that may stand for a letter would multiply the spellings that are tried."""
+    assert passwords.looked_at(password) == looked_at
+
+
 def test_a_password_is_taken_as_it_came():
     """Neither cut nor folded nor composed anew: the same letters in another form are another password."""
     kept = passwords.hashed("Größe zählt am Ufer")
