@@ -74,4 +74,5 @@ def link(viewer: Viewer, sources: Sources, person_id: int, key: str) -> None:
         identities.add(session, issuer=detail["issuer"], subject=detail["subject"], person_id=person_id, at=at)
         person.password_hash, person.password_once = "", False
         sessions.end_all(session, person_id, at)
+        tickets.end_of_person(session, person_id, at)
         audit.write(session, sources, viewer, "person.link", person.email, detail={"known there as": detail["subject"]})

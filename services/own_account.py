@@ -74,6 +74,8 @@ def end_other_sessions(viewer: Viewer, sources: Sources, key: str = "") -> int:
         ending = [r for r in others if not key or r.id_hash.startswith(key)] if len(key) in (0, 12) else []
         for row in ending:
             sessions.end(session, row.id_hash, at)
+        if not key:
+            tickets.end_of_person(session, viewer.person_id, at)
         if ending:
             audit.write(session, sources, viewer, "session.end", detail={"sessions": len(ending)})
     return len(ending)
@@ -99,8 +101,12 @@ def change_password(viewer: Viewer, sources: Sources, *, current: str, new: str,
     passwords.check(sources, person, current=current, new=new, again=again)
     made = passwords.hashed(new)
     with sources.store.begin() as session:
-        sessions.forgive(session, count.key)
         changed = person_of(session, viewer.person_id)
+        session.refresh(changed, with_for_update=True)
+        mine = sessions.live(session, hash_of(viewer.session_id))
+        if changed.password_hash != person.password_hash or mine is None:
+            raise InvalidField("current", "Your password was changed, or your session ended, a moment ago.")
+        sessions.forgive(session, count.key)
         changed.password_hash, changed.password_once = made, False
         sessions.end_others(session, viewer.person_id, hash_of(viewer.session_id), at)
         tickets.end_of_person(session, viewer.person_id, at)

@@ -116,7 +116,10 @@ def _check_length(password: str) -> None:
 
 @contextmanager
 def _hashing() -> Iterator[None]:
-    """A turn at the hash or the estimate, two at once. Only a few threads may stand here; the others go on serving everybody else."""
+    """A turn at the hash or the estimate, two at once.
+
+    Only a few threads may stand here; the others go on serving everybody else.
+    """
     if not AT_THE_DOOR.acquire(blocking=False):
         raise TooMany("Many people are signing in at this moment.", next_step="Try again in a few seconds.")
     try:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from data import identities, people, sessions
+from data import identities, people, sessions, tickets
 from data.definitions import Role
 from data.tables import Person
 from services import accounts, audit, identity_links, links, live_sessions, step_up
@@ -172,6 +172,7 @@ def set_active(viewer: Viewer, sources: Sources, person_id: int, active: bool) -
         if not active:
             _keep_a_manager(session, sources, person)
             sessions.end_all(session, person_id, sources.clock())
+            tickets.end_of_person(session, person_id, sources.clock())
         person.active = active
         people.remember(session, person, sources.clock())
         audit.write(session, sources, viewer, "person.enable" if active else "person.disable", person.email)
@@ -186,6 +187,7 @@ def end_sessions(viewer: Viewer, sources: Sources, person_id: int) -> int:
         person = accounts.person_of(session, person_id)
         open_ = sum(live_sessions.is_alive(sources, r) for r in sessions.not_ended(session, person_id))
         sessions.end_all(session, person_id, sources.clock())
+        tickets.end_of_person(session, person_id, sources.clock())
         audit.write(session, sources, viewer, "person.sign_out", person.email, detail={"sessions": open_})
         return open_
 

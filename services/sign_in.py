@@ -7,6 +7,8 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Literal
 
+from sqlalchemy.orm import Session
+
 from data import audit_log, identities, people, sessions, tickets
 from data.tables import Person, SignInSession
 from services import audit, codes, passwords, sign_in_limits
@@ -89,9 +91,8 @@ def enter_code(sources: Sources, *, ticket: str, code: str, address: str, user_a
     """
     at, kept = sources.clock(), hash_of(ticket[:100])
     with sources.store.read() as session:
-        found = tickets.usable(session, kept, HALF_DONE, at)
-        person = people.by_id(session, found.person_id) if found is not None and found.person_id else None
-    if person is None or not person.active:
+        person = _half_in(session, sources, kept, at)
+    if person is None:
         raise TicketOver("This took too long.", next_step="Sign in once more.")
     counts = (sign_in_limits.of_code(person.email), sign_in_limits.of_address(address))
     with sources.store.read() as session:
@@ -99,8 +100,8 @@ def enter_code(sources: Sources, *, ticket: str, code: str, address: str, user_a
     right = False
     if not waiting:
         with sources.store.begin() as session:
-            open_ = tickets.usable(session, kept, HALF_DONE, at)
-            right = open_ is not None and codes.use(session, sources, person_of(session, person.id), code)
+            right = _half_in(session, sources, kept, at) is not None
+            right = right and codes.use(session, sources, person_of(session, person.id), code)
             right = right and tickets.take(session, kept, HALF_DONE, at)
     if not right:
         failed(sources, person.email, counts, at=at, waiting=waiting, reason="Wrong code.")
@@ -195,9 +196,20 @@ def _half_done(sources: Sources, person: Person) -> str:
     """A ticket for somebody whose password was right and whose code is still to come."""
     ticket, at = secrets.token_urlsafe(32), sources.clock()
     with sources.store.begin() as session:
-        ends = at + HALF_DONE_FOR
-        tickets.add(session, id_hash=hash_of(ticket), kind=HALF_DONE, person_id=person.id, at=at, ends_at=ends)
+        tickets.add(
+            session, id_hash=hash_of(ticket), kind=HALF_DONE, person_id=person.id, at=at, ends_at=at + HALF_DONE_FOR,
+            detail={"password": hash_of(person.password_hash)},
+        )  # fmt: skip
     return ticket
+
+
+def _half_in(session: Session, sources: Sources, kept: str, at: datetime) -> Person | None:
+    """Whose half-done sign-in this is; None where it is over, or the password that began it opens nothing any more."""
+    found = tickets.usable(session, kept, HALF_DONE, at) if sources.settings.passwords else None
+    person = people.by_id(session, found.person_id) if found is not None and found.person_id else None
+    if found is None or person is None or not person.active or identities.is_provided(session, person.id):
+        return None
+    return person if found.detail.get("password") == hash_of(person.password_hash) else None
 
 
 def _strengthen(sources: Sources, person: Person, password: str) -> None:
@@ -206,5 +218,5 @@ def _strengthen(sources: Sources, person: Person, password: str) -> None:
         made = passwords.rehashed(password)
         with sources.store.begin() as session:
             found = people.by_id(session, person.id)
-            if found is not None:
+            if found is not None and found.password_hash == person.password_hash:
                 found.password_hash = person.password_hash = made

@@ -14,7 +14,7 @@ import pytest
 from data import audit_log, sessions
 from data import people as people_table
 from data.tables import SignInSession
-from services import accounts, demo_people, links, live_sessions, own_account, people, sign_in_limits
+from services import accounts, demo_people, links, live_sessions, own_account, passwords, people, sign_in_limits
 from services import sign_in as way_in
 from services.errors import Forbidden, InvalidField, InvalidQuery, NotFound
 from services.sign_in import SignInRefused
@@ -282,6 +282,45 @@ def test_a_new_password_is_judged_only_for_who_proves_the_current_one(house):
     viewer = in_session(house)
     with pytest.raises(InvalidField, match="not your current password"):
         own_account.change_password(viewer, house.sources, current="guess", new="short", again="short")
+
+
+@pytest.mark.attack("A-14")
+@pytest.mark.parametrize("meanwhile", ["reset", "signed out"])
+def test_a_change_that_was_under_way_does_not_undo_what_happened_meanwhile(house, monkeypatch, meanwhile):
+    viewer, hashed = in_session(house, SELLER), passwords.hashed
+
+    def slowly(password):
+        monkeypatch.setattr(passwords, "hashed", hashed)
+        if meanwhile == "reset":
+            address, _ = people.new_link(in_session(house), house.sources, viewer.person_id)
+            links.choose_password(house.sources, address.rpartition("/")[2], new=NEW, again=NEW)
+        else:
+            people.end_sessions(house.viewer(ADMIN), house.sources, viewer.person_id)
+        return hashed(password)
+
+    monkeypatch.setattr(passwords, "hashed", slowly)
+    mine = "die Losung von vorhin"
+    with pytest.raises(InvalidField, match="a moment ago"):
+        own_account.change_password(viewer, house.sources, current=PASSWORD, new=mine, again=mine)
+    refused(house, SELLER, password=mine)
+    assert sign_in(house, SELLER, NEW if meanwhile == "reset" else PASSWORD)
+
+
+@pytest.mark.attack("A-14")
+def test_a_sign_in_that_was_under_way_does_not_bring_an_old_password_back(house, monkeypatch):
+    monkeypatch.setattr(passwords, "is_weak", lambda kept: True)
+    address, _ = people.new_link(in_session(house), house.sources, id_of(house, SELLER))
+    rehashed = passwords.rehashed
+
+    def slowly(password):
+        monkeypatch.setattr(passwords, "rehashed", rehashed)
+        links.choose_password(house.sources, address.rpartition("/")[2], new=NEW, again=NEW)
+        return rehashed(password)
+
+    monkeypatch.setattr(passwords, "rehashed", slowly)
+    refused(house, SELLER, password=PASSWORD)
+    refused(house, SELLER, password=PASSWORD)
+    assert sign_in(house, SELLER, NEW)
 
 
 def test_the_current_password_cannot_be_guessed_at_an_open_screen(house):

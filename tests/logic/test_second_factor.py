@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from data import identities, sessions
 from data import people as people_table
-from data import sessions
-from services import codes, live_sessions, people, second_factor
+from services import codes, live_sessions, own_account, passwords, people, second_factor
 from services import sign_in as way_in
 from services.errors import Forbidden, InvalidField, InvalidQuery, Unavailable
 from services.operator import operator
@@ -164,6 +164,31 @@ def test_a_half_done_sign_in_is_over_after_five_minutes_and_works_once(house):
     for made_up in (ticket, "", "x" * 43, "x" * 5_000):
         with pytest.raises(TicketOver):
             enter(house, made_up, code(house, secret))
+
+
+@pytest.mark.attack("A-17")
+@pytest.mark.parametrize("what", ["signed out", "disabled", "own sessions", "password", "passwords off", "provided"])
+def test_a_half_done_sign_in_ends_with_what_began_it(house, what):
+    _, recovery = enrolled(house)
+    viewer, ticket, sources = in_code_session(house, recovery[0]), half_done(house), house.sources
+    if what == "signed out":
+        people.end_sessions(house.viewer(ADMIN), sources, viewer.person_id)
+    elif what == "disabled":
+        for active in (False, True):
+            people.set_active(house.viewer(ADMIN), sources, viewer.person_id, active)
+    elif what == "own sessions":
+        own_account.end_other_sessions(viewer, sources)
+    elif what == "passwords off":
+        sources = replace(sources, settings=replace(sources.settings, passwords=False))
+    else:
+        with sources.store.begin() as session:
+            if what == "password":
+                people_table.by_id(session, viewer.person_id).password_hash = passwords.hashed("vier Enten am Ufer")
+            else:
+                at = sources.clock()
+                identities.add(session, issuer="https://x.example", subject="s", person_id=viewer.person_id, at=at)
+    with pytest.raises(TicketOver):
+        way_in.enter_code(sources, ticket=ticket, code=recovery[1], address="10.0.0.1")
 
 
 def test_a_wrong_password_reads_the_same_with_and_without_a_second_factor(house):
