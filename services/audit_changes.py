@@ -72,11 +72,11 @@ class Changes:
 def changes(viewer: Viewer, sources: Sources, query: ChangesQuery) -> Changes:
     """Every change between two days, the oldest first."""
     require(viewer, "audit:read")
-    return between(sources, query)
+    return between(sources, query, MOST)
 
 
-def between(sources: Sources, query: ChangesQuery) -> Changes:
-    """Every change between two days, for those who were asked for their right already."""
+def between(sources: Sources, query: ChangesQuery, most: int | None = None) -> Changes:
+    """Every change between two days, for those who were asked for their right already; ``most`` of them, if any."""
     zone = ZoneInfo(sources.workspace.lake.timezone)
     until = query.until or sources.clock().astimezone(zone).date()
     since = query.since or until - WEEKS
@@ -86,8 +86,8 @@ def between(sources: Sources, query: ChangesQuery) -> Changes:
         found = audit_log.of_acts(session, acts, [], since=begins, until=ends)
         retired = audit_log.emptied(session, acts, since=begins, until=ends)
         names = {p.email: p.name for p in people.everyone(session)}
-    lines = tuple(_line(sources, event, names) for event in found[:MOST])
-    return Changes(since, until, lines, retired, max(0, len(found) - MOST), str(zone))
+    lines = tuple(_line(sources, event, names) for event in found[:most])
+    return Changes(since, until, lines, retired, len(found) - len(lines), str(zone))
 
 
 def _line(sources: Sources, event: AuditEvent, names: Mapping[str, str]) -> Change:

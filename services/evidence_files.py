@@ -99,8 +99,9 @@ def zipped(files: dict[str, bytes], day: date) -> bytes:
 
 def _manifest(found: Evidence, files: dict[str, bytes]) -> bytes:
     held = {n: {"sha256": hashlib.sha256(c).hexdigest(), "bytes": len(c)} for n, c in sorted(files.items())}
+    changes = {"listed": len(found.changes.lines), "kept_without_content": found.changes.retired}
     about = {"workspace": found.workspace, "day": found.day.isoformat(), "time_zone": found.zone}
-    return _json({**about, "policy": found.digest, "files": held})
+    return _json({**about, "policy": found.digest, "files": held, "changes": changes})
 
 
 def _policy(found: Evidence) -> str:

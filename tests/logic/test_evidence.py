@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from data import people as people_table
 from data.tables import AuditEvent
-from services import accounts, audit_seals, evidence, evidence_files, people, policy_versions, reviews
+from services import accounts, audit_changes, audit_seals, evidence, evidence_files, people, policy_versions, reviews
 from services.access import through_eyes_of, viewer_of
 from services.errors import Forbidden, InvalidQuery
 from services.evidence import Evidence
@@ -117,6 +117,13 @@ def test_the_same_state_gives_the_same_bytes_and_the_manifest_names_every_file(h
     }  # fmt: skip
     workspace = house.sources.settings.workspace
     assert held["policy/access.yml"] == (workspace / "access.yml").read_bytes()
+
+
+def test_the_pack_holds_every_change_and_says_how_many(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_changes, "MOST", 3)
+    files = evidence_files.files_of(pack(house))
+    assert files["changes.csv"].count(b"Added a person") == 7
+    assert json.loads(files["manifest.json"])["changes"] == {"listed": 8, "kept_without_content": 0}
 
 
 def test_a_cell_is_no_formula_and_the_matrix_is_the_policy(house: House) -> None:
