@@ -17,6 +17,8 @@ from data.tables import AuditEvent
 
 SALT_BYTES = 16
 LONGEST_RESOURCE = 254
+KNOWN_AS = "known there as"
+"""Under which key an event repeats somebody's subject at the identity provider."""
 
 
 def record(
@@ -118,9 +120,21 @@ def empty_over(session: Session, acts_: list[str], before: datetime, at: datetim
     return after
 
 
-def naming(session: Session, person_id: int, email: str) -> tuple[list[AuditEvent], int]:
-    """Every event that a person did or that repeats their address, with its words still in it; and how many more there
-    are of an older Lakelight, which cannot be emptied. What accounts for emptied events names nobody.
+def addresses(session: Session, person_id: int) -> set[str]:
+    """Every address that a person had, by their own events."""
+    own = select(AuditEvent.person, AuditEvent.act, AuditEvent.detail).where(AuditEvent.person_id == person_id)
+    found: set[str] = set()
+    for person, act, detail in session.execute(own):
+        before = str(detail.get("e-mail", "")).split(" → ") if act == "person.refresh" else []
+        found |= {said for said in (person, *before) if "@" in said}
+    return found
+
+
+def naming(
+    session: Session, person_id: int, emails: Sequence[str], subjects: Sequence[str] = ()
+) -> tuple[list[AuditEvent], int]:
+    """Every event that a person did or that repeats an address or a subject of theirs, with its words still in it; and
+    how many more are of an older Lakelight, which cannot be emptied. What accounts for emptied events names nobody.
     """
     detail = cast(AuditEvent.detail, String)
     wanted = select(AuditEvent).where(
@@ -128,14 +142,19 @@ def naming(session: Session, person_id: int, email: str) -> tuple[list[AuditEven
         AuditEvent.act.not_in((audit_emptied.RETAIN, audit_emptied.ERASE)),
         or_(
             AuditEvent.person_id == person_id,
-            AuditEvent.person == email,
-            AuditEvent.resource.contains(email, autoescape=True),
-            AuditEvent.reason.contains(email, autoescape=True),
-            detail.contains(json.dumps(email)[1:-1], autoescape=True),
-            detail.contains(email, autoescape=True),
+            AuditEvent.person.in_(emails),
+            *(
+                column.contains(e, autoescape=True)
+                for e in emails
+                for column in (AuditEvent.resource, AuditEvent.reason)
+            ),
+            *(detail.contains(json.dumps(t)[1:-1], autoescape=True) for t in (*emails, *subjects)),
+            *(detail.contains(text, autoescape=True) for text in (*emails, *subjects)),
         ),
     )
-    whole = re.compile(rf"(?<![\w.+-]){re.escape(email)}(?![\w-]|\.\w)")
+    texts = [rf"(?<![\w.+-]){re.escape(e)}(?![\w-]|\.\w)" for e in emails]
+    texts += [re.escape(json.dumps({KNOWN_AS: s}, ensure_ascii=False)[1:-1]) for s in subjects]
+    whole = re.compile("|".join(texts))
     found = [
         event
         for event in session.scalars(wanted.order_by(AuditEvent.id))

@@ -21,6 +21,11 @@ def add(session: Session, *, issuer: str, subject: str, person_id: int, at: date
     session.flush()
 
 
+def of_person(session: Session, person_id: int) -> list[Identity]:
+    """Who a person is at identity providers."""
+    return list(session.scalars(select(Identity).where(Identity.person_id == person_id)))
+
+
 def provided(session: Session) -> frozenset[int]:
     """The ids of everybody who comes from an identity provider."""
     return frozenset(session.scalars(select(Identity.person_id)))

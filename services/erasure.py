@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from data import audit_chain, audit_emptied, audit_log, erasing, people
+from data import audit_chain, audit_emptied, audit_log, erasing, identities, people
 from data.tables import Person
-from services import accounts, audit_retention
+from services import accounts, audit_retention, oidc_claims
 from services.access import Viewer, require
 from services.errors import InvalidField, InvalidQuery
 from services.sources import Sources
@@ -73,7 +73,7 @@ def _check(viewer: Viewer, person: Person) -> None:
 def _empty(session: Session, sources: Sources, viewer: Viewer, person: Person) -> Erased:
     """Empty the person's events and those about them, and write the one that accounts for it, which names nobody."""
     kept = audit_retention.acts_of("taking")
-    found, older = audit_log.naming(session, person.id, person.email)
+    found, older = audit_log.naming(session, person.id, *_known_as(session, person))
     going = [e for e in found if e.act not in audit_emptied.NEVER.union(kept)]
     own = [e for e in going if e.person_id == person.id]
     about = [e for e in going if e.person_id != person.id]
@@ -94,6 +94,15 @@ def _empty(session: Session, sources: Sources, viewer: Viewer, person: Person) -
         audit_emptied.empty(event, audit_chain.content_hash(event), sources.clock())
     emptied = len(own) + len(about)
     return Erased(f"Erased person {person.id}", emptied, len(found) - emptied, older)
+
+
+def _known_as(session: Session, person: Person) -> tuple[list[str], list[str]]:
+    """Every address the person had, unless it is somebody else's by now, and their subjects at the provider."""
+    theirs = identities.of_person(session, person.id)
+    stand_ins = {oidc_claims.stand_in(one.issuer, one.subject) for one in theirs}
+    found = audit_log.addresses(session, person.id) | stand_ins | {person.email}
+    holders = {email: people.by_email(session, email) for email in sorted(found)}
+    return [e for e, holder in holders.items() if holder is None or holder.id == person.id], [i.subject for i in theirs]
 
 
 def _address(person_id: int) -> str:

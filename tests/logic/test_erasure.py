@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from data import audit_chain, audit_emptied, audit_log, people
 from data.tables import AccessReview, AuditEvent, Identity, Person, SignInSession, Ticket
-from services import audit, audit_retention, audit_seals, erasure
+from services import audit, audit_retention, audit_seals, erasure, oidc_claims
 from services import people as people_service
 from services.access import Viewer
 from services.errors import Forbidden, InvalidField, InvalidQuery
@@ -156,6 +156,29 @@ def test_a_forged_erasure_accounts_for_no_taking_and_no_decision(house: House, a
 
 def test_what_an_erasure_never_takes_is_the_class_of_taking():
     assert sorted(audit_emptied.TAKING) == audit_retention.acts_of("taking")
+
+
+def test_earlier_addresses_and_the_providers_names_go_as_well(house: House):
+    number, sources, stand_in = id_of(house), house.sources, oidc_claims.stand_in("https://id.example", "s-4711")
+    with sources.store.begin() as session:
+        other = session.get(Person, 1).email
+        for facts in (
+            {"act": "person.refresh", "person_id": number, "person": EMAIL,
+             "detail": {"e-mail": f"maiden@b.example → {EMAIL}"}},
+            {"act": "person.refresh", "person_id": number, "person": other},
+            {"act": "sign_in", "person_id": None, "person": stand_in, "allowed": False},
+            {"act": "sign_in", "person_id": None, "person": "", "detail": {"known there as": "s-4711"}},
+            {"act": "sign_in", "person_id": None, "person": "", "detail": {"known there as": "s-47112"}},
+            {"act": "page.open", "person_id": 1, "person": other, "detail": {"as": "maiden@b.example"}},
+            {"act": "page.open", "person_id": 1, "person": other, "resource": "s-4711"},
+        ):  # fmt: skip
+            audit_log.record(session, at=sources.clock(), **facts)
+        session.flush()
+        last = session.scalars(select(AuditEvent.id).order_by(AuditEvent.id.desc())).first()
+    erasure.erase(house.viewer(ADMIN), sources, number, EMAIL)
+    with sources.store.read() as session:
+        left = [e for e in range(last - 6, last + 1) if session.get(AuditEvent, e).emptied_at is None]
+    assert left == [last - 2, last], "another subject that begins alike; and a key that only looks like one"
 
 
 def test_an_event_of_an_older_lakelight_is_counted_and_left(house: House):
