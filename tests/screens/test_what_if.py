@@ -335,9 +335,11 @@ def test_opening_is_one_event_and_moves_are_counted_in_another(own_bakery):
     assert log.of("what_if.moves") == []
     own_bakery.sources.clock.move(timedelta(minutes=2))
     own_bakery.words(client, address(key))
-    assert log.of("what_if.moves") == [(f"{MODEL}/{key}", True, {"moves": 10, "changed": ["rabatt"]})]
+    began = "2024-12-02T08:00:00+00:00"
+    ten = {"moves": 10, "changed": ["rabatt"], "since": began}
+    assert log.of("what_if.moves") == [(f"{MODEL}/{key}", True, ten)]
     ask(own_bakery, client, key, {"lieferzeit": "3"})
     what_if.write_moves(own_bakery.sources)
     what_if.write_moves(own_bakery.sources)
     counted = [e[2] for e in log.of("what_if.moves")]
-    assert counted == [{"moves": 1, "changed": ["lieferzeit"]}, {"moves": 10, "changed": ["rabatt"]}]
+    assert counted == [{"moves": 1, "changed": ["lieferzeit"], "since": "2024-12-02T08:02:00+00:00"}, ten]
