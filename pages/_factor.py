@@ -45,14 +45,20 @@ def section(viewer: Viewer, sources: Sources, wrong: InvalidField | None = None)
         )
     left = f"{held.codes_left} recovery {'code' if held.codes_left == 1 else 'codes'} left"
     since = f"Set up {wording.moment(held.since, sources.workspace.lake.timezone)}, {left}."
-    error = wrong.sentence if wrong else ""
+    errors = {wrong.field: wrong.sentence} if wrong else {}
     return parts.section(
         "Second factor",
         html.P(since),
         parts.more(
             "Take it away",
             html.P("For a new phone: take it away, and set it up again there."),
-            forms.form(forms.password(_of("field", "password"), "Your password", error=error), label="Your password"),
+            forms.form(
+                forms.password(_of("field", "password"), "Your password", error=errors.get("password", "")),
+                forms.text(
+                    _of("field", "code"), "A code of your app, or a recovery code", error=errors.get("code", "")
+                ),
+                label="Your password and a code",
+            ),
             forms.buttons(_button("remove", "Take it away", "danger")),
         ),
     )
@@ -80,14 +86,23 @@ def _done(viewer: Viewer, sources: Sources, act: str, typed: dict[str, str]) -> 
         if act == "begin":
             return _enrolling(second_factor.begin(viewer, sources))
         if act == "confirm":
-            return _codes(second_factor.confirm(viewer, sources, typed.get("code", "")), first=not viewer.grants)
-        second_factor.remove(viewer, sources, password=typed.get("password", ""))
-        return [notice.message("Your second factor is gone.", kind="good"), section(viewer, sources)]
+            return _confirmed(viewer, sources, typed.get("code", ""))
+        second_factor.remove(viewer, sources, password=typed.get("password", ""), code=typed.get("code", ""))
+        return [
+            notice.message("Your second factor is gone.", "Your other sessions have ended.", kind="good"),
+            section(viewer, sources),
+        ]
     except ProofNeeded as refusal:
         return [proof_needed(refusal, "/account"), section(viewer, sources)]
     except InvalidField as wrong:
-        again = act == "confirm"
-        return _enrolling(second_factor.begun(viewer, sources), wrong) if again else section(viewer, sources, wrong)
+        return section(viewer, sources, wrong)
+
+
+def _confirmed(viewer: Viewer, sources: Sources, code: str) -> Any:
+    try:
+        return _codes(second_factor.confirm(viewer, sources, code), first=not viewer.grants)
+    except InvalidField as wrong:
+        return _enrolling(second_factor.begun(viewer, sources), wrong)
 
 
 def proof_needed(refusal: ProofNeeded, back: str) -> Any:

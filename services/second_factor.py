@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from data import identities, sessions, tickets
-from data.tables import Person
+from data.tables import Person, Ticket
 from services import audit, codes, step_up
 from services.access import Viewer, require, require_own_eyes
 from services.accounts import person_of
@@ -68,7 +68,7 @@ def begin(viewer: Viewer, sources: Sources) -> Enrolment:
             raise InvalidQuery("You have a second factor already.", next_step="Take it away first.")
         for ticket in tickets.of_person(session, person.id, "enrolment", at):
             tickets.take(session, ticket.id_hash, "enrolment", at)
-        kept = {"secret": codes.sealed(sources, person.id, secret)}
+        kept = {"secret": codes.sealed(sources, person.id, secret), "session": hash_of(viewer.session_id)}
         tickets.add(
             session, id_hash=hash_of(secrets.token_urlsafe(32)), kind="enrolment", person_id=person.id, at=at,
             ends_at=at + ENROLS_FOR, detail=kept,
@@ -77,13 +77,20 @@ def begin(viewer: Viewer, sources: Sources) -> Enrolment:
 
 
 def begun(viewer: Viewer, sources: Sources) -> Enrolment:
-    """What ``begin`` gave, once more: the code was wrong, the secret stays."""
+    """What ``begin`` gave, once more, in the session that began: the code was wrong, the secret stays."""
     require_own_eyes(viewer)
+    step_up.require_fresh(viewer, sources)
     with sources.store.read() as session:
-        open_ = tickets.of_person(session, viewer.person_id, "enrolment", sources.clock())
-    if not open_:
+        ticket = _enrolment(session, viewer, sources.clock())
+    return _shown(viewer, sources, codes.opened(sources, viewer.person_id, str(ticket.detail.get("secret", ""))))
+
+
+def _enrolment(session: Session, viewer: Viewer, at: datetime) -> Ticket:
+    """What this very session began; another one of the same person neither sees the secret nor confirms it."""
+    open_ = tickets.of_person(session, viewer.person_id, "enrolment", at)
+    if not open_ or open_[0].detail.get("session") != hash_of(viewer.session_id):
         raise _too_late()
-    return _shown(viewer, sources, codes.opened(sources, viewer.person_id, str(open_[0].detail.get("secret", ""))))
+    return open_[0]
 
 
 def _shown(viewer: Viewer, sources: Sources, secret: str) -> Enrolment:
@@ -100,14 +107,14 @@ def confirm(viewer: Viewer, sources: Sources, code: str) -> tuple[str, ...]:
     at, recovery = sources.clock(), tuple(codes.recovery_code() for _ in range(RECOVERY_CODES))
     with sources.store.begin() as session:
         person = person_of(session, viewer.person_id)
-        open_ = tickets.of_person(session, person.id, "enrolment", at)
-        if not open_ or person.second_factor:
+        ticket = _enrolment(session, viewer, at)
+        if person.second_factor:
             raise _too_late()
-        secret = codes.opened(sources, person.id, str(open_[0].detail.get("secret", "")))
+        secret = codes.opened(sources, person.id, str(ticket.detail.get("secret", "")))
         step = codes.step_of(secret, code, at)
         if step is None:
             raise InvalidField("code", "This is not the code that the app shows now.")
-        tickets.take(session, open_[0].id_hash, "enrolment", at)
+        tickets.take(session, ticket.id_hash, "enrolment", at)
         person.second_factor, person.second_factor_step = codes.sealed(sources, person.id, secret), step
         person.second_factor_since, person.recovery_codes = at, [codes.hash_of(c) for c in recovery]
         sessions.end_others(session, person.id, hash_of(viewer.session_id), at)
@@ -115,12 +122,21 @@ def confirm(viewer: Viewer, sources: Sources, code: str) -> tuple[str, ...]:
     return recovery
 
 
-def remove(viewer: Viewer, sources: Sources, *, password: str) -> None:
-    """The viewer's own second factor goes, proven by their password. Raises ``InvalidField`` beside it."""
+def remove(viewer: Viewer, sources: Sources, *, password: str, code: str) -> None:
+    """The viewer's own second factor goes, proven by their password and a code of the app or a recovery code.
+
+    Their other sessions end. Raises ``InvalidField`` beside what is wrong.
+    """
     require_own_eyes(viewer)
-    step_up.prove_password(viewer, sources, password)
+    with sources.store.read() as session:
+        if not person_of(session, viewer.person_id).second_factor:
+            raise InvalidQuery("You have no second factor.", next_step="Set one up first.")
+    step_up.prove_password(viewer, sources, password, code)
+    at = sources.clock()
     with sources.store.begin() as session:
         _forget(person_of(session, viewer.person_id))
+        sessions.end_others(session, viewer.person_id, hash_of(viewer.session_id), at)
+        tickets.end_of_person(session, viewer.person_id, at)
         audit.write(session, sources, viewer, "second_factor.remove")
 
 
@@ -159,4 +175,4 @@ def _barred(session: Session, person: Person) -> str:
 
 
 def _too_late() -> InvalidQuery:
-    return InvalidQuery("This took longer than a quarter of an hour.", next_step="Begin once more.")
+    return InvalidQuery("This took longer than a quarter of an hour, or began elsewhere.", next_step="Begin once more.")

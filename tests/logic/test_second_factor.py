@@ -278,18 +278,53 @@ def test_an_app_reads_whose_secret_it_is_and_of_which_place(house):
     )
 
 
-def test_ones_own_goes_by_the_password(house):
+@pytest.mark.attack("A-17")
+def test_what_was_begun_is_for_the_session_that_began_it(house):
+    other, viewer = in_session(house, SELLER), in_session(house, SELLER)
+    secret = second_factor.begin(viewer, house.sources).groups.replace(" ", "")
+    with pytest.raises(InvalidQuery, match="began elsewhere"):
+        second_factor.begun(other, house.sources)
+    with pytest.raises(InvalidQuery, match="began elsewhere"):
+        second_factor.confirm(other, house.sources, code(house, secret))
+    assert second_factor.confirm(viewer, house.sources, code(house, secret))
+
+
+def test_a_secret_is_shown_again_only_after_a_fresh_proof(house):
+    viewer = in_session(house, SELLER)
+    house.sources.clock.move(timedelta(minutes=10))
+    second_factor.begin(viewer, house.sources)
+    house.sources.clock.move(timedelta(minutes=6))
+    with pytest.raises(ProofNeeded):
+        second_factor.begun(viewer, house.sources)
+
+
+@pytest.mark.attack("A-17")
+@pytest.mark.parametrize("by", ["app", "recovery"])
+def test_ones_own_goes_by_the_password_and_a_code(house, by):
+    secret, recovery = enrolled(house)
+    other, viewer = enter(house, half_done(house), recovery[1]), in_code_session(house, recovery[0])
+    said = code(house, secret) if by == "app" else recovery[2]
+    with pytest.raises(InvalidField, match="not your password"):
+        second_factor.remove(viewer, house.sources, password="a guess", code=said)
+    for bad in ("", "000", recovery[0]):
+        with pytest.raises(InvalidField, match="code is not right") as wrong_:
+            second_factor.remove(viewer, house.sources, password=PASSWORD, code=bad)
+        assert wrong_.value.field == "code"
+    second_factor.remove(viewer, house.sources, password=PASSWORD, code=said)
+    assert alive(house, viewer.session_id) and not alive(house, other)
+    assert sign_in(house, SELLER)
+    with pytest.raises(InvalidQuery, match="no second factor"):
+        second_factor.remove(viewer, house.sources, password=PASSWORD, code=recovery[3])
+
+
+def test_taking_ones_own_away_cannot_be_guessed_at_an_open_screen(house):
     _, recovery = enrolled(house)
     viewer = in_code_session(house, recovery[0])
-    with pytest.raises(InvalidField, match="not your password"):
-        second_factor.remove(viewer, house.sources, password="a guess")
-    second_factor.remove(viewer, house.sources, password=PASSWORD)
-    assert sign_in(house, SELLER)
     for _ in range(6):
         with pytest.raises(InvalidField):
-            second_factor.remove(viewer, house.sources, password="a guess")
+            second_factor.remove(viewer, house.sources, password=PASSWORD, code="a guess")
     with pytest.raises(InvalidField, match="too many attempts"):
-        second_factor.remove(viewer, house.sources, password=PASSWORD)
+        second_factor.remove(viewer, house.sources, password=PASSWORD, code=recovery[1])
 
 
 def test_an_administrator_takes_a_lost_one_away_and_the_log_says_so(house):

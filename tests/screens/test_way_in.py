@@ -212,8 +212,11 @@ def test_a_second_factor_is_set_up_on_the_account_page(own_bakery):
     assert len(re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){5}", done)) == 10
     said = own_bakery.words(client, "/account")
     assert "10 recovery codes left" in said and not re.search(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){5}", said)
-    assert "This is not your password." in press(own_bakery, client, "remove", password="a guess")
-    assert "Your second factor is gone." in press(own_bakery, client, "remove", password=PASSWORD)
+    own_bakery.sources.clock.move(timedelta(seconds=30))
+    now = code(own_bakery, secret)
+    assert "This is not your password." in press(own_bakery, client, "remove", password="a guess", code=now)
+    assert "This code is not right" in press(own_bakery, client, "remove", password=PASSWORD)
+    assert "Your second factor is gone." in press(own_bakery, client, "remove", password=PASSWORD, code=now)
 
 
 def test_an_old_session_confirms_before_it_sets_one_up(own_bakery):
