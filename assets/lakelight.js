@@ -80,6 +80,8 @@
   window.dash_clientside = Object.assign({}, window.dash_clientside, { ll: {
     toggle: (clicks) => { if (clicks) applyScheme(scheme() === "dark" ? "light" : "dark"); return window.dash_clientside.no_update; },
     address: (href) => { if (href) history.replaceState(history.state, "", href); return window.dash_clientside.no_update; },
+    // An answer is hidden as soon as the text that it speaks of is another one.
+    only_fresh: (_answer, _text) => window.dash_clientside.callback_context.triggered.every((t) => !t.prop_id.endsWith("-answer.children")),
     print: (clicks) => { if (clicks) window.print(); return window.dash_clientside.no_update; },
     current,
   } });

@@ -30,6 +30,14 @@ def text(
     )  # fmt: skip
 
 
+def long_text(id: Id, label: str, *, value: str = "", name: str = "", hint: str = "") -> Component:
+    """A text of many lines, such as a file, in letters of one width. ``name`` is its name in a posted form."""
+    return dmc.Textarea(
+        id=_id(id), label=label, value=value, name=name or None, description=hint or None, autosize=True, minRows=8,
+        maxRows=28, spellCheck=False, className="ll-field ll-long-text",
+    )  # fmt: skip
+
+
 def password(id: Id, label: str, *, error: str = "", hint: str = "", fresh: bool = False) -> Component:
     """A password. It is never filled in by the server; ``fresh`` marks a new one for password keepers."""
     return dmc.PasswordInput(

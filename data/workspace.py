@@ -151,6 +151,16 @@ class _Lines(yaml.SafeLoader):
     Under YAML 1.1 the keys ``on`` and ``no`` would be booleans.
     """
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value; one that cannot be (the 45th of a month, a number of thousands of digits) is named with its line."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError:
+            shown = str(node.value)[:40]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"there is no such date or number as {shown!r}", node.start_mark
+            ) from None
+
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         letter: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
         for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -161,6 +171,8 @@ def _mapping(loader: _Lines, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key, _ in node.value:
         word = loader.construct_object(key, deep=True)
+        if isinstance(word, list | dict | set):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key.start_mark)
         if word in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {word!r} stands twice", key.start_mark)
         seen.add(word)

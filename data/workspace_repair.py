@@ -43,18 +43,18 @@ def readable(said: Any, kind: type[Definition]) -> Left:
         if not path:
             break
         *above, last = path
-        words |= {last} | _words(_at(said, above).pop(last))
-        keys.append(".".join(path))
+        words |= {str(last)} | _words(_at(said, above).pop(last))
+        keys.append(".".join(map(str, path)))
     return Left(None, tuple(keys), frozenset(words))
 
 
-def _part(said: Any, error: Any) -> list[str]:
+def _part(said: Any, error: Any) -> list[Any]:
     """The innermost named part that holds a mistake; an item of a list is wrong with its whole list."""
-    path: list[str] = []
+    path: list[Any] = []
     for place in error["loc"]:
         if not isinstance(said, dict) or place not in said:
             break
-        path.append(str(place))
+        path.append(place)
         said = said[place]
     return path
 

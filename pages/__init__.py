@@ -6,6 +6,8 @@
 from pages import (
     _missing,
     access,
+    access_day,
+    access_try,
     account,
     audit,
     audit_changes,
@@ -38,6 +40,8 @@ PAGES: tuple[Page, ...] = (
     people.page,
     reviews.page,
     access.page,
+    access_day.page,
+    access_try.page,
     audit.page,
     audit_changes.page,
     evidence.page,

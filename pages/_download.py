@@ -1,4 +1,4 @@
-"""Files out: streamed answers to a plain GET, under the same rights as the page they belong to."""
+"""Files out: answers to a plain request, under the same rights as the page they belong to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Flask, Response, make_response, request, stream_with_context
 
 from pages import _confirm, _errors, _plain, _screen
 from pages._screen import Screen
-from services import evidence, evidence_files, exports
+from services import evidence, evidence_files, exports, proposed_policy
 from services.access import Viewer
 from services.errors import Forbidden, Refusal, TooMuch, Unavailable
 from services.step_up import ProofNeeded
@@ -55,6 +55,22 @@ def add(server: Flask, screen: Screen) -> None:
         return Response(
             taken.content,
             mimetype="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="{taken.filename}"'},
+        )
+
+    @server.post("/admin/access/access.yml")
+    @_screen.needs("policy:read")
+    def proposed_policy_file(who: Viewer) -> Any:
+        try:
+            taken = proposed_policy.take(who, screen.sources, request.form.get("text", ""))
+        except Forbidden as refusal:
+            _screen.denied("file.take", "proposed_policy_file", "policy:read", refusal.sentence)
+            return Response(refusal.sentence, 403, mimetype="text/plain")
+        except Refusal as refusal:
+            return Response(f"{refusal.sentence} {refusal.next_step}".strip(), 400, mimetype="text/plain")
+        return Response(
+            taken.content,
+            mimetype="text/yaml",
             headers={"Content-Disposition": f'attachment; filename="{taken.filename}"'},
         )
 

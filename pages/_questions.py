@@ -13,6 +13,7 @@ QUESTIONS = (
     ("The log", "/admin/audit"),
     ("A record", "/admin/audit/record"),
     ("Changes", "/admin/audit/changes"),
+    ("A person", "/admin/access/day"),
     ("Reviews", "/admin/reviews"),
     ("Evidence", "/admin/evidence"),
 )

@@ -12,6 +12,7 @@ from components import page as parts
 from components.ids import Ids
 from components.listing import listing
 from components.page import MenuItem
+from pages import _access_views
 from pages._screen import Page, Screen
 from services import policy, why
 from services.access import Viewer, action_words
@@ -29,12 +30,11 @@ def layout(
     """Roles or people at the left, as the address says; on the right what one of them may, and why they see a row."""
     found = policy.policy(viewer, sources)
     by_person = bool(person)
-    choices = parts.choices(
-        "View",
-        [("By role", "/admin/access", not by_person), ("By person", _person_href(_first_person(found)), by_person)],
-    )
+    spoken_of = _number(person) if by_person else 0
+    current = _access_views.PEOPLE if by_person else _access_views.ROLES
+    views = _access_views.links(current, spoken_of or (found.people[0][0] if found.people else 0))
     return [
-        parts.head("Access", _scope(found), [choices] if found.people else []),
+        parts.head("Access", _scope(found), [views]),
         _people(viewer, sources, found, (person, dataset, key)) if by_person else _roles(found, role),
         parts.section("All roles side by side", _matrix(found)),
     ]
@@ -105,7 +105,7 @@ def register(screen: Screen) -> None:
 
 def _people(viewer: Viewer, sources: Sources, found: Policy, asked: tuple[str, str, str]) -> Any:
     person, dataset, key = asked
-    number = int(person) if person.isascii() and person.isdigit() and len(person) <= 9 else 0
+    number = _number(person)
     items = [
         MenuItem(title=name, under=role, href=_person_href(id_), chosen=id_ == number)
         for id_, name, role in found.people
@@ -124,10 +124,8 @@ def _person(rights: PersonRights) -> list[Any]:
         notice.stale(rights.note) if rights.note else None,
         parts.terms(facts),
         parts.section("May", may),
-        parts.section(
-            "Which rows they see",
-            _datasets(rights),
-        ),
+        parts.section("Which rows they see", *_datasets(rights)),
+        html.P(dcc.Link("What could they see on another day?", href=f"{_access_views.DAY}?person={rights.id}")),
     ]
 
 
@@ -176,9 +174,10 @@ def _group(group: Group, number: int, *, of: int) -> Any:
     return html.Div([head, html.Ul(lines, className="ll-attention")])
 
 
-def _datasets(rights: PersonRights) -> Any:
+def _datasets(rights: PersonRights) -> list[Any]:
     if all(d.rows.seen.value == 0 for d in rights.datasets if d.rows is not None):
-        return html.P(f"None: no row rule gives the role {rights.role_label} rows of any dataset.", className="ll-soft")
+        none = f"None: no row rule gives the role {rights.role_label} rows of any dataset."
+        return [html.P(none, className="ll-soft")]
     heads = ["Dataset", "Sees", "Of", "Because", "Hidden columns"]
     made = listing("Which rows they see", heads, [_dataset(d) for d in rights.datasets], numbers=(1, 2))
     return [made, html.P(rights.withheld, className="ll-soft ll-small") if rights.withheld else None]
@@ -207,8 +206,8 @@ def _person_href(person_id: int) -> str:
     return "/admin/access?" + urlencode({"person": person_id})
 
 
-def _first_person(found: Policy) -> int:
-    return found.people[0][0] if found.people else 0
+def _number(person: str) -> int:
+    return int(person) if person.isascii() and person.isdigit() and len(person) <= 9 else 0
 
 
 page = Page("/admin/access", "Access", "policy:read", layout, register)

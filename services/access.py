@@ -45,6 +45,8 @@ READ_ONLY: frozenset[str] = frozenset(
 ADDRESSES: Mapping[str, str] = {
     "/account": "",
     "/admin/access": "policy:read",
+    "/admin/access/day": "policy:read",
+    "/admin/access/try": "policy:read",
     "/admin/audit": "audit:read",
     "/admin/audit/changes": "audit:read",
     "/admin/audit/record": "audit:read",

@@ -6,35 +6,60 @@ state of the person, and the versions of the data that pages read at its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from data import people, policy_log, publications
 from data.definitions import Dataset, Workspace
-from data.lake import LakeError
-from data.questions import Aggregate, Aggregated, Everything, Nothing, Table
-from data.tables import PersonState, PolicyVersion, Publication
-from services import accounts, audit, policy_versions, wording
+from data.questions import Table
+from data.tables import PersonState, PolicyVersion
+from services import accounts, audit, parameters, policy_versions, row_counts, small_cells, wording
 from services.access import DatasetScope, Viewer, action_words, require, viewer_of
-from services.errors import InvalidQuery
+from services.errors import InvalidQuery, NotFound
 from services.policy_versions import Kept
+from services.small_cells import Rows
 from services.sources import Sources
 
 Dated = TypeVar("Dated", PolicyVersion, PersonState)
+Counts = Mapping[str, tuple[int | None, int]]
 GONE = "This version of the data is gone, so its rows cannot be counted any more."
 NOT_YET = "It was not published yet."
 
 
 @dataclass(frozen=True)
-class PastDataset:
-    """One dataset as the person saw it. ``version`` is None before its first publication.
+class PastQuery:
+    """Whose access on which business day; 0 and None where nobody and no day is asked yet."""
 
-    ``visible`` is None where it cannot be counted; ``missing`` says why. ``hidden`` are labels of columns.
+    person: int = 0
+    day: date | None = None
+
+    @classmethod
+    def from_url(cls, args: Mapping[str, str]) -> PastQuery:
+        """The query of an address. Raises ``NotFound`` and ``InvalidQuery`` for what cannot be a person or a day."""
+        said = args.get("person", "")
+        if said and not (said.isascii() and said.isdigit() and len(said) <= 9):
+            raise NotFound(f"There is no person {said[:40]!r}.", next_step="Choose one of the list.")
+        return cls(int(said or 0), parameters.day(args.get("day", ""), "The day"))
+
+    def to_url(self) -> str:
+        """The query as the search part of an address."""
+        kept = {"person": self.person, "day": self.day.isoformat() if self.day else ""}
+        said = {k: v for k, v in kept.items() if v}
+        return f"?{urlencode(said)}" if said else ""
+
+
+@dataclass(frozen=True)
+class PastDataset:
+    """One dataset as the person saw it. ``version`` and ``rows`` are None before its first publication.
+
+    ``rows`` is what the reader may know of the counts; ``missing`` says why they cannot be told. ``hidden`` are labels
+    of columns.
     """
 
     name: str
@@ -42,8 +67,7 @@ class PastDataset:
     many: str
     version: int | None
     published_at: datetime | None
-    visible: int | None
-    total: int | None
+    rows: Rows | None
     reason: str
     hidden: tuple[str, ...]
     missing: str
@@ -72,7 +96,10 @@ class Stretch:
 
 @dataclass(frozen=True)
 class PastAccess:
-    """The whole answer, with who asked and when. ``stretches`` are in their order; usually there is one."""
+    """The whole answer, with who asked and when. ``stretches`` are in their order; usually there is one.
+
+    ``withheld`` says why a count is not told.
+    """
 
     person_id: int
     name: str
@@ -82,6 +109,7 @@ class PastAccess:
     asked_by: str
     asked_at: datetime
     stretches: tuple[Stretch, ...]
+    withheld: str
 
 
 @dataclass(frozen=True)
@@ -107,7 +135,8 @@ def on_day(viewer: Viewer, sources: Sources, person_id: int, day: date) -> PastA
         audit.write(session, sources, viewer, "policy.past", person.email, detail={"day": day.isoformat()})
     with sources.store.read() as session:
         moments = _moments(session, person_id, since, until)
-        shown = tuple(_stretch(session, sources, person_id, moment) for moment in moments)
+        counted = [_stretch(session, sources, person_id, moment) for moment in moments]
+    shown = _told(viewer, sources, counted)
     return PastAccess(
         person_id=person.id,
         name=person.name,
@@ -117,6 +146,9 @@ def on_day(viewer: Viewer, sources: Sources, person_id: int, day: date) -> PastA
         asked_by=viewer.name,
         asked_at=now,
         stretches=shown,
+        withheld=small_cells.reasons(
+            [c for s in shown for d in s.datasets if d.rows for c in (d.rows.seen, d.rows.total)]
+        ),
     )
 
 
@@ -136,14 +168,19 @@ def _newest(found: Sequence[Dated | None], at: datetime) -> Dated | None:
     return next((one for one in reversed(found) if one is not None and one.at <= at), None)
 
 
-def _stretch(session: Session, sources: Sources, person_id: int, moment: _Moment) -> Stretch:
+def _stretch(session: Session, sources: Sources, person_id: int, moment: _Moment) -> tuple[Stretch, Counts]:
+    """A stretch whose datasets hold no counts yet, and the counts."""
     state, kept = moment.state, moment.policy
     missing = _missing(session, state, kept)
     workspace = kept.workspace if kept and kept.workspace else sources.workspace
     role = workspace.access.roles.get(state.role) if state else None
     who = _viewer(workspace, person_id, state) if state and not missing else None
     labels = workspace.access.attributes
-    return Stretch(
+    found = [
+        _dataset(session, sources, workspace.lake.datasets[one[0]], moment.until, one)
+        for one in (who.scopes.items() if who else ())
+    ]
+    made = Stretch(
         since=moment.since,
         until=moment.until,
         policy=kept.digest if kept else "",
@@ -156,13 +193,41 @@ def _stretch(session: Session, sources: Sources, person_id: int, moment: _Moment
         else (),
         grants=tuple(sorted(who.grants)) if who else (),
         actions=tuple(action_words(a) for a in role.actions) if who and role else (),
-        datasets=tuple(
-            _dataset(session, sources, workspace.lake.datasets[one[0]], moment.until, one) for one in who.scopes.items()
-        )
-        if who
-        else (),
+        datasets=tuple(dataset for dataset, _ in found),
         missing=missing,
     )
+    return made, {dataset.name: counts for dataset, counts in found if counts is not None}
+
+
+def _told(viewer: Viewer, sources: Sources, counted: Sequence[tuple[Stretch, Counts]]) -> tuple[Stretch, ...]:
+    """The stretches with their counts as the viewer may know them: two stretches must not tell how few came or went."""
+    names = sorted({name for _, counts in counted for name in counts})
+    rows = {name: _rows(viewer, sources, name, [c.get(name) for _, c in counted]) for name in names}
+    return tuple(
+        replace(s, datasets=tuple(replace(d, rows=rows[d.name][at] if d.name in rows else None) for d in s.datasets))
+        for at, (s, _) in enumerate(counted)
+    )
+
+
+def _rows(
+    viewer: Viewer, sources: Sources, name: str, counts: Sequence[tuple[int | None, int] | None]
+) -> list[Rows | None]:
+    """One dataset's counts, stretch by stretch."""
+    smallest = sources.workspace.access.smallest_cell
+    made = [
+        small_cells.of_rows(viewer, sources, name, c[1], seen=c[0], own=False) if c is not None else None
+        for c in counts
+    ]
+    if not small_cells.crosses(viewer, name):
+        return made
+    for part, place in (("seen", 0), ("total", 1)):
+        at = [i for i, c in reversed(list(enumerate(counts))) if c is not None and c[place] is not None]
+        values = [int(c[place] or 0) for i in at if (c := counts[i]) is not None]
+        for i, why in zip(at, small_cells.spaced(values, smallest), strict=True):
+            rows, count = made[i], counts[i]
+            if why and rows and count and getattr(rows, part).value is not None:
+                made[i] = replace(rows, **{part: small_cells.told(int(count[place] or 0), why, smallest)})
+    return made
 
 
 def _missing(session: Session, state: PersonState | None, kept: Kept | None) -> str:
@@ -187,36 +252,23 @@ def _viewer(workspace: Workspace, person_id: int, state: PersonState) -> Viewer:
 
 def _dataset(
     session: Session, sources: Sources, about: Dataset, until: datetime, named: tuple[str, DatasetScope]
-) -> PastDataset:
+) -> tuple[PastDataset, tuple[int | None, int] | None]:
+    """A dataset as it was published then, and how many of how many rows the rules of that time let through."""
     name, scope = named
     found = publications.before(session, name, until)
-    visible, missing = (None, NOT_YET) if found is None else _count(sources, found, scope)
-    return PastDataset(
+    counts = None
+    if found is not None:
+        table = Table(found.dataset, found.version)
+        counts = row_counts.visible(sources, table, found.rows, where=scope.rows), found.rows
+    made = PastDataset(
         name=name,
         label=about.label,
         many=about.noun.many,
         version=found.version if found else None,
         published_at=found.published_at if found else None,
-        visible=visible,
-        total=found.rows if found else None,
+        rows=None,
         reason=scope.reason,
         hidden=tuple(column.label for c, column in about.columns.items() if c in scope.hidden),
-        missing=missing,
+        missing=NOT_YET if counts is None else GONE if counts[0] is None else "",
     )
-
-
-def _count(sources: Sources, found: Publication, scope: DatasetScope) -> tuple[int | None, str]:
-    """The rows that the rules of that time let through in the version of that time."""
-    if isinstance(scope.rows, Nothing):
-        return 0, ""
-    if isinstance(scope.rows, Everything):
-        return found.rows, ""
-    table = Table(found.dataset, found.version)
-    question = Aggregate(table, (Aggregated("n", "count"),))
-    try:
-        return sources.cache.get_or_make(
-            ("rows", table, scope.rows),
-            lambda: int(sources.lake.read(question, where=scope.rows).column("n")[0].as_py()),
-        ), ""
-    except LakeError:
-        return None, GONE
+    return made, counts

@@ -73,6 +73,8 @@ ACT_WORDS: Mapping[str, str] = {
     "scores.publish": "Published scores",
     "policy.change": "Read another policy at start",
     "policy.past": "Asked what somebody could see on a day",
+    "policy.try": "Tried a change of the policy",
+    "policy.take": "Took a proposed policy",
     "audit.retain": "Emptied events that were over their time",
 }
 DETAIL_WORDS: Mapping[str, str] = {
@@ -89,6 +91,7 @@ DETAIL_WORDS: Mapping[str, str] = {
     "changed": "changed",
     "days": "days",
     "changes": "changes",
+    "mistakes": "mistakes",
     "reason": "because",
     "files": "files",
     "day": "on",

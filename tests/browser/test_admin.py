@@ -209,3 +209,37 @@ def test_the_page_says_why_a_person_sees_a_row(page_of, bakery_served, width):
     page.get_by_text("has no row with the key no such key").wait_for()
     assert violations(admin) == []
     admin.well()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_change_of_the_policy_is_tried_and_its_file_taken(page_of, bakery_served, width):
+    admin = page_of(bakery_served, "hauswart", width=width)
+    page = admin.page
+    admin.open("/admin/access/try")
+    box = page.get_by_label("The file access.yml")
+    changed = box.input_value().replace("'leads:export', ", "", 1)
+    box.fill(changed)
+    page.get_by_role("button", name="Show what would change").click()
+    page.get_by_text("Aussendienst may no longer take a list away as a file.").wait_for()
+    assert violations(admin) == []
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Take the proposed file").click()
+    assert taken.value.suggested_filename == "access.yml"
+    assert taken.value.path().read_bytes() == changed.encode()
+    box.fill(changed + "# and a word\n")
+    page.get_by_role("button", name="Take the proposed file").wait_for(state="hidden")
+    admin.settle()
+    admin.well()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_day_of_a_person_is_asked_by_its_button(page_of, bakery_served, width):
+    admin = page_of(bakery_served, "hauswart", width=width)
+    admin.open("/admin/access?person=1")
+    admin.page.get_by_role("link", name="What could they see on another day?").click()
+    admin.page.get_by_text("Choose a person and a day.").wait_for()
+    assert violations(admin) == []
+    admin.open("/admin/access/day?person=1&day=2024-12-02")
+    admin.page.get_by_role("heading", name="What could").wait_for()
+    assert violations(admin) == []
+    admin.well()

@@ -17,12 +17,14 @@ from services.errors import Forbidden, InvalidQuery, NotFound
 from services.operator import operator
 from services.people import change_person, set_active
 from services.sources import Sources
+from tests.bakery import build
 from tests.house import House, email_of
 from tests.instances import BAKERY_NOW
 from tests.logic.test_policy_versions import changed
 
 TODAY = date(2024, 12, 2)
 NEXT = TODAY + timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -52,6 +54,11 @@ def customers(found: PastAccess, stretch: int = -1) -> access_past.PastDataset:
     return next(d for d in found.stretches[stretch].datasets if d.name == "abnehmer")
 
 
+def seen(found: access_past.PastDataset) -> int | None:
+    assert found.rows is not None
+    return found.rows.seen.value
+
+
 def oracle(sources: Sources, *tours: str) -> int:
     raw = next(Path(sources.settings.lake).rglob("abnehmer*"))
     rows = pd.read_parquet(raw) if raw.suffix == ".parquet" else pd.read_csv(raw, sep=None, engine="python")
@@ -66,7 +73,7 @@ def test_a_day_on_which_nothing_changed_is_one_stretch(sources):
     assert (only.since, only.until) == (datetime(2024, 11, 28, 23, tzinfo=UTC), datetime(2024, 11, 29, 23, tzinfo=UTC))
     assert "leads:export" in only.grants and "Take a list away as a file" in only.actions
     rows = customers(found)
-    assert rows.visible == oracle(sources, "Nord/See") and 0 < rows.visible < rows.total
+    assert (seen(rows), rows.rows.total.value) == (oracle(sources, "Nord/See"), build.HOUSES) == (60, 180)
     assert rows.reason == "Tour is Nord/See." and rows.version is not None and rows.missing == ""
     assert (found.day, found.zone, found.asked_by) == (date(2024, 11, 29), "Europe/Zurich", "The operator")
 
@@ -79,8 +86,8 @@ def test_a_person_who_changed_during_the_day_has_two_stretches(sources):
     assert (before.held, after.held) == ((("Tour", "Nord/See"),), (("Tour", "Nord/See, Süd & Tal"),))
     assert before.until == after.since == BAKERY_NOW
     found = ask(sources, "aussendienst", TODAY)
-    assert customers(found, 0).visible == oracle(sources, "Nord/See")
-    assert customers(found, 1).visible == oracle(sources, "Nord/See", "Süd & Tal")
+    assert seen(customers(found, 0)) == oracle(sources, "Nord/See")
+    assert seen(customers(found, 1)) == oracle(sources, "Nord/See", "Süd & Tal")
     (next_day,) = ask(sources, "aussendienst", NEXT).stretches
     assert next_day.held == after.held
 
@@ -92,12 +99,12 @@ def test_the_policy_of_that_day_is_asked_not_todays(sources, tmp_path):
     policy_versions.keep(later)
     (then,) = ask(later, "aussendienst", TODAY).stretches
     assert "leads:export" in then.grants and then.policy == sources.workspace.fingerprint
-    assert customers(ask(later, "aussendienst", TODAY)).visible == oracle(sources, "Nord/See")
+    assert seen(customers(ask(later, "aussendienst", TODAY))) == oracle(sources, "Nord/See")
     later.clock.move(timedelta(hours=1))
     now = ask(later, "aussendienst", NEXT)
     assert [s.policy for s in now.stretches] == [sources.workspace.fingerprint, later.workspace.fingerprint]
     assert "leads:export" not in now.stretches[1].grants
-    assert customers(now).visible == customers(now).total
+    assert seen(customers(now)) == customers(now).rows.total.value
 
 
 def test_the_rows_are_those_of_the_version_that_was_published_then(sources):
@@ -118,15 +125,21 @@ def test_the_rows_are_those_of_the_version_that_was_published_then(sources):
     was, is_ = ask(sources, "aussendienst", TODAY - timedelta(days=2)), ask(sources, "aussendienst", TODAY)
     assert (customers(was).version, customers(was).missing) == (current.version, "")
     assert customers(is_).version == current.version + 7
-    assert (customers(is_).visible, customers(is_).missing) == (None, access_past.GONE)
-    assert (customers(ask(sources, "leitung", TODAY)).visible, customers(was).total) == (1, current.rows)
+    assert (seen(customers(is_)), customers(is_).missing) == (None, access_past.GONE)
+    assert customers(is_).rows.seen.text == "cannot be counted now"
+    few = customers(ask(sources, "leitung", TODAY)).rows
+    assert (few.seen.text, few.total.text, customers(was).rows.total.value) == (
+        "not shown",
+        "fewer than 5",
+        current.rows,
+    )
 
 
 def test_a_dataset_that_was_not_published_yet_says_so(sources):
     with sources.store.begin() as session:
         session.execute(update(Publication).values(published_at=BAKERY_NOW - timedelta(days=2)))
     rows = customers(ask(sources, "leitung", TODAY - timedelta(days=5)))
-    assert (rows.version, rows.visible, rows.total, rows.missing) == (None, None, None, access_past.NOT_YET)
+    assert (rows.version, rows.rows, rows.missing) == (None, None, access_past.NOT_YET)
 
 
 def test_what_cannot_be_told_is_said(sources):
@@ -161,3 +174,22 @@ def test_asking_is_an_act_and_needs_the_right(sources, own_bakery):
         ask(sources, "leitung", NEXT)
     with pytest.raises(NotFound):
         access_past.on_day(operator(), sources, 9_999, TODAY)
+
+
+@pytest.mark.parametrize(("came", "second"), [(3, "not shown"), (4, "not shown"), (5, "185"), (0, "180")])
+def test_two_stretches_of_a_day_do_not_tell_how_few_rows_came(sources, came, second):
+    """Rows that came between two stretches are counted by their difference: the newer count stands alone."""
+    with sources.store.begin() as session:
+        current = session.scalars(select(Publication).where(Publication.dataset == "abnehmer")).one()
+        later = {"version": current.version + 7, "rows": current.rows + came, "published_at": BAKERY_NOW + HOUR}
+        session.add(
+            Publication(dataset="abnehmer", columns={}, current=False, source_fingerprint="x", newest=None, **later)
+        )
+    change_person(operator(), sources, id_of(sources, "leitung"), name="A", role="leitung",
+                  attributes={"tour": ["Nord/See"]})  # fmt: skip
+    sources.clock.move(timedelta(days=1))
+    found = ask(sources, "leitung", TODAY)
+    first, last = (customers(found, at).rows for at in (0, 1))
+    assert (first.seen.text, first.total.text) == ((second,) * 2 if came in (3, 4) else ("180",) * 2)
+    assert (last.seen.value, last.total.value) == (180 + came,) * 2
+    assert ("fewer than 5" in found.withheld) is (came in (3, 4))

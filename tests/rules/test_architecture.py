@@ -31,7 +31,7 @@ ENGINES = {
     "segno": ("services/codes.py",),
     "cryptography": ("services/codes.py",),
     "babel": ("services/", "data/workspace_checks.py"),
-    "yaml": ("data/workspace.py", "models/trial.py"),
+    "yaml": ("data/workspace.py", "data/workspace_bounds.py", "models/trial.py"),
     "plotly": ("components/",),
     "dash": ("components/", "pages/", "app.py"),
     "dash_ag_grid": ("components/",),
