@@ -386,7 +386,10 @@ def test_the_password_is_changed_with_the_current_one(house):
 
 @pytest.mark.parametrize("value", [None, 7, ["x"], {"a": 1}])
 def test_odd_passwords_are_no_error(house, value):
-    answer = house.fire(house.sign_in(SELLER), PASSWORD_FORM, [1], [value, value, value])
+    client = house.sign_in(SELLER)
+    proof = house.fire(client, PASSWORD_FORM, [1], [value, value, value])
+    assert proof.status_code == 200 and "This is not your current password." in proof.get_data(as_text=True)
+    answer = house.fire(client, PASSWORD_FORM, [1], [PASSWORD, value, value])
     assert answer.status_code == 200 and "must have 12 to 1024 characters" in answer.get_data(as_text=True)
 
 
