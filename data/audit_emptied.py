@@ -24,7 +24,7 @@ from data.tables import AuditEvent, AuditSeal
 RETAIN, ERASE = "audit.retain", "person.erase"
 NEVER = frozenset({RETAIN, ERASE, *model_log.ACTS})
 """Never emptied: what accounts for emptied events, and the history of the models."""
-TAKING = frozenset({"file.take", "leads.export", "evidence.take"})
+TAKING = frozenset({"file.take", "leads.export", "evidence.take", "policy.take"})
 """What left the house: no erasure accounts for these, whatever it says; only the days of their class do."""
 LEAST_DAYS = 30
 """No class of events is kept for less; ``AccessFile.retention`` refuses fewer."""
