@@ -137,10 +137,7 @@ class AuditQuery:
             raise InvalidQuery(f"The outcome must be allowed or denied, got {outcome[:40]!r}.")
         if not page.isascii() or not page.isdigit() or not 1 <= int(page[:9]) <= 1_000_000:
             raise InvalidQuery(f"A page must be a whole number above 0, got {page[:40]!r}.")
-        since = parameters.day(args.get("from", ""), "The first day")
-        until = parameters.day(args.get("to", ""), "The last day")
-        if since and until and until < since:
-            raise InvalidQuery("The last day must not come before the first.", next_step="Turn the two days round.")
+        since, until = parameters.days(args)
         return cls(args.get("act", "")[:64], args.get("person", "")[:254], since, until, outcome, int(page[:9]))  # type: ignore[arg-type]
 
     def to_url(self) -> str:

@@ -12,7 +12,6 @@ from data import audit_log, people
 from data.tables import AuditEvent
 from services import audit, audit_retention, parameters
 from services.access import Viewer, require
-from services.errors import InvalidQuery
 from services.sources import Sources
 
 MOST = 2_000
@@ -30,11 +29,7 @@ class ChangesQuery:
     @classmethod
     def from_url(cls, args: Mapping[str, str]) -> ChangesQuery:
         """The query of an address; ``InvalidQuery`` for a day that cannot be."""
-        since = parameters.day(args.get("from", ""), "The first day")
-        until = parameters.day(args.get("to", ""), "The last day")
-        if since and until and until < since:
-            raise InvalidQuery("The last day must not come before the first.", next_step="Turn the two days round.")
-        return cls(since, until)
+        return cls(*parameters.days(args))
 
     def to_url(self) -> str:
         """The query as the search part of an address."""

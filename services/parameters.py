@@ -32,3 +32,11 @@ def day(said: str, what: str) -> date | None:
     if found is None or not 1900 <= found.year <= 2200:
         raise InvalidQuery(f"{what} must be a day such as 2017-12-31, got {said[:40]!r}.", next_step="Choose a day.")
     return found
+
+
+def days(args: Mapping[str, str]) -> tuple[date | None, date | None]:
+    """First and last day of an address (``from``, ``to``), None where it names none. Raises ``InvalidQuery``."""
+    first, last = day(args.get("from", ""), "The first day"), day(args.get("to", ""), "The last day")
+    if first and last and last < first:
+        raise InvalidQuery("The last day must not come before the first.", next_step="Turn the two days round.")
+    return first, last

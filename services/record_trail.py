@@ -53,10 +53,7 @@ class RecordQuery:
     @classmethod
     def from_url(cls, args: Mapping[str, str]) -> RecordQuery:
         """The query of an address; ``InvalidQuery`` for a day that cannot be."""
-        since = parameters.day(args.get("from", ""), "The first day")
-        until = parameters.day(args.get("to", ""), "The last day")
-        if since and until and until < since:
-            raise InvalidQuery("The last day must not come before the first.", next_step="Turn the two days round.")
+        since, until = parameters.days(args)
         return cls(args.get("record", "")[:80], args.get("key", "").strip()[: LONGEST_KEY + 1], since, until)
 
     def to_url(self) -> str:
